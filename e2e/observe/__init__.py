@@ -1,0 +1,1 @@
+"""What the services did: start them, follow their logs, find import errors in what they say."""

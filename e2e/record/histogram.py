@@ -1,0 +1,129 @@
+"""Mergeable latency histograms with a bounded relative error.
+
+Log-linear buckets as in HdrHistogram: each power of two is cut into `2**11` equal sub-buckets, so that a bucket is
+at most 1/2048 of its value wide and every percentile is right to three significant digits. Merging adds counts and
+is therefore exact and independent of the order. Negative values are kept in a mirror of the same buckets: a segment
+may be seen before its own end, and that is shown, not clamped.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+_SUB_BITS = 11
+_SUB = 1 << _SUB_BITS
+
+
+def _index(units: int) -> int:
+    """Bucket of a non-negative integer count of units."""
+    shift = units.bit_length() - _SUB_BITS - 1
+    if shift <= 0:
+        return units
+    return (shift << _SUB_BITS) + (units >> shift)
+
+
+def _middle(index: int) -> float:
+    """Middle of a bucket, in units: the inverse of `_index` to within half a bucket."""
+    shift = (index >> _SUB_BITS) - 1
+    if shift <= 0:
+        return float(index)
+    low = ((index & (_SUB - 1)) | _SUB) << shift
+    return low + ((1 << shift) - 1) / 2
+
+
+class Histogram:
+    """Counts of durations. Values go in as milliseconds and are kept in units of one microsecond."""
+
+    __slots__ = ("_counts", "count", "max", "min", "sum")
+
+    def __init__(self) -> None:
+        self._counts: dict[int, int] = {}
+        self.count = 0
+        self.sum = 0.0
+        self.min: float | None = None
+        self.max: float | None = None
+
+    def add(self, ms: float, times: int = 1) -> None:
+        units = round(ms * 1000)
+        # Negative buckets are stored as ~index, so that 0 and -0 do not meet.
+        key = _index(units) if units >= 0 else ~_index(-units)
+        self._counts[key] = self._counts.get(key, 0) + times
+        self.count += times
+        self.sum += ms * times
+        if self.min is None or ms < self.min:
+            self.min = ms
+        if self.max is None or ms > self.max:
+            self.max = ms
+
+    def extend(self, values: Iterable[float]) -> "Histogram":
+        for value in values:
+            self.add(value)
+        return self
+
+    def merge(self, other: "Histogram") -> "Histogram":
+        for key, n in other._counts.items():
+            self._counts[key] = self._counts.get(key, 0) + n
+        self.count += other.count
+        self.sum += other.sum
+        for bound, pick in (("min", min), ("max", max)):
+            mine, theirs = getattr(self, bound), getattr(other, bound)
+            if theirs is not None:
+                setattr(self, bound, theirs if mine is None else pick(mine, theirs))
+        return self
+
+    def percentile(self, p: float) -> float | None:
+        """The value in ms at or below which `p` percent of the samples lie; None when empty.
+
+        Nearest-rank definition: the ceil(p/100 * n)-th smallest sample, to the precision of its bucket.
+        """
+        if not self.count:
+            return None
+        rank = max(1, -(-self.count * p // 100))
+        seen = 0
+        for key in sorted(self._counts, key=_signed):
+            seen += self._counts[key]
+            if seen >= rank:
+                return min(max(_signed(key) / 1000, self.min), self.max)
+        return self.max
+
+    @property
+    def mean(self) -> float | None:
+        return self.sum / self.count if self.count else None
+
+    def share_above(self, ms: float) -> float:
+        """Share of the samples that lie above `ms` (0..1), to the precision of a bucket."""
+        if not self.count:
+            return 0.0
+        return sum(n for key, n in self._counts.items() if _signed(key) / 1000 > ms) / self.count
+
+    @property
+    def share_negative(self) -> float:
+        return sum(n for key, n in self._counts.items() if key < 0) / self.count if self.count else 0.0
+
+    def summary(self) -> dict[str, float | int | None]:
+        """`{"count", "p50", "p90", "p95", "p99", "max"}`, durations in ms rounded to a microsecond."""
+        out: dict[str, float | int | None] = {"count": self.count}
+        for p in (50, 90, 95, 99):
+            value = self.percentile(p)
+            out[f"p{p}"] = None if value is None else round(value, 3)
+        out["max"] = None if self.max is None else round(self.max, 3)
+        return out
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "counts": {str(k): n for k, n in self._counts.items()},
+            "sum": self.sum,
+            "min": self.min,
+            "max": self.max,
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "Histogram":
+        histogram = cls()
+        histogram._counts = {int(k): n for k, n in data["counts"].items()}
+        histogram.count = sum(histogram._counts.values())
+        histogram.sum, histogram.min, histogram.max = data["sum"], data["min"], data["max"]
+        return histogram
+
+
+def _signed(key: int) -> float:
+    return _middle(key) if key >= 0 else -_middle(~key)

@@ -1,0 +1,139 @@
+"""The append-only record of a run: one JSON object a line, on disk before anything is summarised.
+
+Every record has `t` (seconds since the run began, monotonic) and `type`. The kinds of records, and who reads which
+field, are listed in `docs/journal.md`; a field that a reader does not know is left alone, a kind that it does not
+know is skipped.
+"""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Self
+
+import msgspec
+
+from e2e.errors import JournalError
+from e2e.record.redact import Redactor
+
+SCHEMA = 1
+FILE_NAME = "journal.jsonl"
+
+# A record that is longer than this once encoded has its strings cut: one hostile message must not fill the disk.
+MAX_RECORD_BYTES = 64 * 1024
+MAX_STRING_CHARS = 4 * 1024
+MAX_ITEMS = 500
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder()
+
+Record = dict[str, Any]
+Reader = Callable[[Record], None]
+
+
+class Journal:
+    """Writes records to a file and hands each one to the subscribers (the live view, a waiting drain).
+
+    `clock` returns seconds from one monotonic clock; `t` of a record counts from the creation of the journal.
+    Records are buffered; `flush()` is called by the runner twice a second, on every phase change and at the end,
+    so that a killed run keeps all but its last half second.
+    """
+
+    def __init__(self, path: Path, clock: Callable[[], float], redactor: Redactor | None = None) -> None:
+        try:
+            self._file = path.open("ab")
+        except OSError as error:
+            raise JournalError(f"cannot write the journal {path}: {error.strerror}") from error
+        self.path = path
+        self.redactor = redactor or Redactor()
+        self._clock = clock
+        self.origin = clock()
+        self._readers: list[Reader] = []
+
+    def now(self) -> float:
+        """Seconds since the run began."""
+        return self._clock() - self.origin
+
+    def at(self, instant: float) -> float:
+        """The clock's `instant` as seconds since the run began, rounded to a microsecond."""
+        return round(instant - self.origin, 6)
+
+    def subscribe(self, reader: Reader) -> Callable[[], None]:
+        """Call `reader` with every record from now on; returns the function that ends it."""
+        self._readers.append(reader)
+        return lambda: self._readers.remove(reader)
+
+    def write(self, type: str, /, *, at: float | None = None, **fields: Any) -> Record:
+        """Append one record. `at` is an instant of the clock (default: now)."""
+        instant = self._clock() if at is None else at
+        record = {"t": self.at(instant), "type": type, **fields}
+        line = _encoder.encode(record)
+        if len(line) > MAX_RECORD_BYTES:
+            record = bounded(record)
+            line = _encoder.encode(record)
+        if self.redactor.suspects(line):
+            record = self.redactor.value(record)
+            line = _encoder.encode(record)
+        self._file.write(line + b"\n")
+        for reader in tuple(self._readers):
+            reader(record)
+        return record
+
+    def flush(self) -> None:
+        self._file.flush()
+
+    def close(self) -> None:
+        if not self._file.closed:
+            self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def bounded(value: Any, max_chars: int = MAX_STRING_CHARS, max_items: int = MAX_ITEMS) -> Any:
+    """The same value with long strings and long collections cut; what was cut is said in its place."""
+    if isinstance(value, str):
+        return (
+            value if len(value) <= max_chars else f"{value[:max_chars]}... [{len(value) - max_chars} more characters]"
+        )
+    if isinstance(value, dict):
+        kept = {k: bounded(v, max_chars, max_items) for k, v in list(value.items())[:max_items]}
+        if len(value) > max_items:
+            kept["..."] = f"[{len(value) - max_items} more]"
+        return kept
+    if isinstance(value, list | tuple):
+        kept_items = [bounded(v, max_chars, max_items) for v in value[:max_items]]
+        return kept_items if len(value) <= max_items else [*kept_items, f"[{len(value) - max_items} more]"]
+    return value
+
+
+def read_journal(path: Path) -> Iterator[Record]:
+    """The records of a journal, or of the run directory that holds it, in the order of writing.
+
+    A last line that a killed run left half-written is skipped.
+
+    Raises:
+        JournalError: the file is missing, or holds something else than records before its last line.
+    """
+    if path.is_dir():
+        path = path / FILE_NAME
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        raise JournalError(
+            f"no journal at {path}: {error.strerror}; name a run directory, such as reports/latest"
+        ) from error
+    with file:
+        broken: int | None = None
+        for number, line in enumerate(file, 1):
+            if broken is not None:
+                raise JournalError(f"{path} line {broken} is not a record; the file is damaged")
+            try:
+                record = _decoder.decode(line)
+            except msgspec.DecodeError:
+                broken = number
+                continue
+            if not isinstance(record, dict) or "type" not in record or "t" not in record:
+                raise JournalError(f"{path} line {number} is not a record of a run")
+            yield record

@@ -1,0 +1,76 @@
+"""The one place where secrets are taken out of text, before anything is written or shown."""
+
+import json
+import re
+from collections.abc import Iterable
+from typing import Any
+
+MASK = "[redacted]"
+
+# What looks like a credential wherever it stands. Each pattern keeps group 1 (the label) and drops the rest.
+_PATTERNS = tuple(
+    re.compile(pattern, flags)
+    for pattern, flags in (
+        # Authorization headers and bearer values.
+        (r"(\bauthorization\b[\"']?\s*[:=]\s*[\"']?(?:bearer|basic|token)?\s*)(?!\[redacted)[^\s\"',;}]+", re.I),
+        (r"(\bbearer\s+)(?!\[redacted)[A-Za-z0-9._~+/=-]{6,}", re.I),
+        # key=value and "key": "value" of names that hold secrets.
+        (
+            r"(\b[\w-]*(?:token|secret|password|passwd|api[_-]?key|admin[_-]?key|private[_-]?key)\b[\"']?\s*[:=]\s*[\"']?)"
+            r"(?!\[redacted|none\b|null\b|true\b|false\b)[^\s\"',;&}]{4,}",
+            re.I,
+        ),
+        # JSON web tokens, and key forms that well-known services use.
+        (r"()\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{4,}\.[A-Za-z0-9_-]*", 0),
+        (r"()\b(?:sk|pk|rk)[-_](?:live|test|proj|ant)?[-_]?[A-Za-z0-9_-]{16,}", 0),
+        (r"()\bAIza[0-9A-Za-z_-]{30,}", 0),
+        (r"()\bgh[pousr]_[A-Za-z0-9]{20,}", 0),
+        (r"()-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)", re.S),
+        # Credentials inside URLs.
+        (r"(\b[a-z][a-z0-9+.-]*://)[^\s/@:]+:[^\s/@]+(?=@)", re.I),
+    )
+)
+
+# One cheap look decides whether the patterns need to run at all: most log lines hold none of these.
+_HINT = re.compile(r"authorization|bearer|token|secret|passw|key|eyJ|[sprk]k[-_]|AIza|gh[pousr]_|://[^\s/]*@", re.I)
+
+# Shorter values would blank ordinary words ("1", "dev") all over the evidence.
+_SHORTEST_SECRET = 4
+
+
+class Redactor:
+    """Replaces known secret values, and whatever looks like a credential, with `[redacted]`.
+
+    `secrets` are the values that this run itself sends (tokens, admin keys). Values shorter than four characters
+    are ignored.
+    """
+
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        known = sorted({s for s in secrets if len(s) >= _SHORTEST_SECRET}, key=len, reverse=True)
+        self._known = re.compile("|".join(map(re.escape, known))) if known else None
+        # A secret that holds quotes, backslashes or non-ASCII looks different inside JSON.
+        encoded = {s.encode() for s in known} | {json.dumps(s, ensure_ascii=False)[1:-1].encode() for s in known}
+        hints = [_HINT.pattern.encode(), *(re.escape(s) for s in encoded)]
+        self._suspect = re.compile(b"|".join(hints), re.I)
+
+    def suspects(self, encoded: bytes) -> bool:
+        """Whether JSON text may hold a secret: one quick scan that spares most records the walk by `value`."""
+        return self._suspect.search(encoded) is not None
+
+    def text(self, text: str) -> str:
+        if self._known is not None:
+            text = self._known.sub(MASK, text)
+        if _HINT.search(text):
+            for pattern in _PATTERNS:
+                text = pattern.sub(lambda m: m.group(1) + MASK, text)
+        return text
+
+    def value(self, value: Any) -> Any:
+        """The same value with every string in it (keys of mappings included) redacted."""
+        if isinstance(value, str):
+            return self.text(value)
+        if isinstance(value, dict):
+            return {self.text(k) if isinstance(k, str) else k: self.value(v) for k, v in value.items()}
+        if isinstance(value, list | tuple):
+            return [self.value(v) for v in value]
+        return value
