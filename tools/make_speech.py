@@ -115,11 +115,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="recognise what is bundled, and print word error rates")
     if parser.parse_args().check:
-        from check_speech import check
+        from check_speech import check  # here, because making the speech needs no recogniser
 
-        check()
-    else:
-        make()
+        sys.exit(0 if check() else 1)
+    make()
 
 
 if __name__ == "__main__":
