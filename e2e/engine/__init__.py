@@ -1,0 +1,1 @@
+"""Many connections on time: pacer, load models, the scenario API and the runner."""
