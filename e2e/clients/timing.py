@@ -19,13 +19,16 @@ class Stream:
 
     `send(k)` writes piece `k` and returns True, or returns False when the socket does not take more now. `count` is
     the number of pieces (None: until cancelled). An `interval` of 0 means as fast as the socket takes them. `lateness`
-    holds actual - intended send instants in ms.
+    holds actual - intended send instants in ms, and only of a `measured` stream (audio): a keep-alive is no chunk.
     """
 
-    __slots__ = ("count", "done", "interval", "last_sent", "lateness", "send", "sent", "start")
+    __slots__ = ("count", "done", "interval", "last_sent", "lateness", "measured", "send", "sent", "start")
 
-    def __init__(self, send: Callable[[int], bool], interval: float, count: int | None = None) -> None:
+    def __init__(
+        self, send: Callable[[int], bool], interval: float, count: int | None = None, measured: bool = True
+    ) -> None:
         self.send = send
+        self.measured = measured
         self.interval = interval
         self.count = count
         self.start = 0.0

@@ -38,7 +38,7 @@ class Pacer:
 
     `speed` is 1.0 for realtime, N for N times quicker, None for as fast as the sockets take it. `clock` returns
     seconds; `call_at(instant, callback)` calls back at an instant of it (default: the event loop's).
-    `sent` and `lateness` (ms) count over all streams since `take_counts` last took them.
+    `sent` and `lateness` (ms) count over all measured streams since `take_counts` last took them.
     """
 
     def __init__(
@@ -101,12 +101,13 @@ class Pacer:
                 return
             stream.sent += 1
             stream.last_sent = now
-            self.sent += 1
-            if interval:
-                late = (now - due) * 1000
-                stream.lateness.add(late)
-                self.lateness.add(late)
-            else:
+            if stream.measured:
+                self.sent += 1
+                if interval:
+                    late = (now - due) * 1000
+                    stream.lateness.add(late)
+                    self.lateness.add(late)
+            if not interval:
                 burst -= 1
             if stream.sent == stream.count:
                 stream.cancel()

@@ -1,0 +1,290 @@
+"""What a listen session and a pusher session have in common: opening, capturing, waiting, playing, closing.
+
+Everything that happens is journalled here, once, in the kinds of `docs/journal.md`.
+"""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Any, Protocol, Self
+
+import msgspec
+
+from e2e.audio.tape import Tape
+from e2e.clients.timing import Clock, Pacer, Stream
+from e2e.clients.wire import Closed, Connection, connect
+from e2e.errors import SessionError
+from e2e.record.histogram import Histogram
+from e2e.record.journal import Journal
+
+BACKLOG_SECONDS = 5.0
+"""Audio that may wait for a socket in realtime before the session is failed with `backpressure`."""
+
+BACKLOG_SOFT_BYTES = 64 * 1024
+"""Above this, a stream that is not paced in real time waits for its socket instead."""
+
+
+class Decoded(Protocol):
+    """A typed message of either service."""
+
+    @property
+    def kind(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """What every session of a run is given: where to write, who sends, and what may be connected to.
+
+    `throttle` limits how quickly connections are opened. `tape(name, codec, chunks)` loads audio. `wall(instant)` is
+    the Unix time (s) of an instant of the clock.
+    """
+
+    journal: Journal
+    pacer: Pacer
+    clock: Clock
+    wall: Callable[[float], float]
+    throttle: AbstractAsyncContextManager[Any]
+    tape: Callable[[str, str, int | None], Tape]
+    allowed_hosts: frozenset[str] = frozenset()
+    connect_timeout: float = 15.0
+    ready_timeout: float = 30.0
+
+
+class Session:
+    """One WebSocket connection's life. An asynchronous context manager: opens on entry, closes with 1000 on exit."""
+
+    kind = "session"
+
+    def __init__(
+        self, link: Link, sid: str, url: str, headers: dict[str, str], *, uid: str, device: int, probe: bool
+    ) -> None:
+        self.link, self.sid, self.url, self.uid, self.device, self.probe = link, sid, url, uid, device, probe
+        self._headers = headers
+        self._connection: Connection | None = None
+        self._stream: Stream | None = None
+        self._changed = asyncio.Event()
+        self._failed = False
+        self.end: Closed | None = None
+        self.upgraded = 0.0
+        self.messages = 0
+        self.chunks_planned = 0
+        self.chunks_sent = 0
+        self.bytes_sent = 0
+        self.lateness = Histogram()
+
+    # Life
+
+    async def __aenter__(self) -> Self:
+        await self.open()
+        return self
+
+    async def __aexit__(self, error_type: type[BaseException] | None, *_: object) -> None:
+        await self.close(timeout=3.0 if error_type else 10.0)
+
+    async def open(self) -> None:
+        """Connect and upgrade.
+
+        Raises:
+            ConfigError, AuthRefused, SessionError: see `e2e.clients.wire.connect`.
+        """
+        link = self.link
+        async with link.throttle:
+            intended = link.clock()
+            self._record("connecting", url=self.url, intended=link.journal.at(intended), probe=self.probe)
+            try:
+                self._connection, opened = await connect(
+                    self.url,
+                    self._headers,
+                    self,
+                    clock=link.clock,
+                    timeout=link.connect_timeout,
+                    allowed_hosts=link.allowed_hosts,
+                )
+            except SessionError as error:
+                self.fail(error)
+                raise
+        self.upgraded = opened.upgraded
+        self._record(
+            "open",
+            at=opened.upgraded,
+            status=101,
+            connect_ms=round((opened.connected - opened.called) * 1000, 3),
+            handshake_ms=round((opened.upgraded - intended) * 1000, 3),
+        )
+
+    async def close(self, code: int = 1000, reason: str = "", timeout: float = 10.0) -> Closed | None:
+        """Close and wait for the other side's answer, at most `timeout` seconds. None: it was never open."""
+        if self._connection is None:
+            return None
+        return await self._connection.close(code, reason, timeout)
+
+    def abort(self) -> None:
+        """Drop the connection without a closing handshake."""
+        if self._connection is not None:
+            self._connection.abort()
+
+    def fail(self, error: SessionError) -> None:
+        """Write down, once, that the session did not do what it should."""
+        if not self._failed:
+            self._failed = True
+            self._record("failed", reason=error.reason, error=str(error), status=getattr(error, "status", None))
+
+    # Receiver of the connection
+
+    def message(self, payload: str | bytes) -> None:
+        self.messages += 1
+        message = self.decode(payload)
+        self._write_message(message.kind, payload)
+        self.received(message)
+        self._changed.set()
+
+    def closed(self, closed: Closed) -> None:
+        self.end = closed
+        if self._stream is not None:
+            self._stream.fail(self.ended_early())
+        self._changed.set()
+        self._record(
+            "closed",
+            code=closed.code,
+            reason=closed.reason,
+            by=closed.by,
+            sent_code=closed.sent_code,
+            received_code=closed.received_code,
+            chunks_planned=self.chunks_planned,
+            chunks_sent=self.chunks_sent,
+            bytes_sent=self.bytes_sent,
+            messages=self.messages,
+            lateness=self.lateness.to_dict(),
+        )
+
+    def decode(self, payload: str | bytes) -> Decoded:
+        """The typed message; overridden by each kind of session."""
+        raise NotImplementedError
+
+    def received(self, message: Any) -> None:
+        """Follow what a message changes; overridden by each kind of session."""
+
+    # Waiting
+
+    async def until(self, condition: Callable[[], bool], timeout: float) -> bool:
+        """Wait until `condition()` holds after some message. False after `timeout` seconds, or when closed first."""
+        try:
+            async with asyncio.timeout(timeout):
+                while not condition():
+                    if self.end is not None:
+                        return False
+                    self._changed.clear()
+                    await self._changed.wait()
+        except TimeoutError:
+            return condition()
+        return True
+
+    def ended_early(self) -> SessionError:
+        """The error of a session that is closed while it is still needed."""
+        end = self.end
+        assert end is not None
+        sent = f" after {self.chunks_sent} of {self.chunks_planned} chunks" if self.chunks_planned else ""
+        if end.by == "lost":
+            return SessionError(f"{self.kind} {self.uid}: the connection was lost (1006){sent}", "closed")
+        reason = f" {end.reason!r}" if end.reason else ""
+        return SessionError(f"{self.kind} {self.uid}: closed with {end.code}{reason}{sent}", "closed")
+
+    # Sending
+
+    def connection(self) -> Connection:
+        """The open connection.
+
+        Raises:
+            SessionError: it was never opened, or has ended.
+        """
+        if self.end is not None:
+            raise self.ended_early()
+        if self._connection is None:
+            raise SessionError(f"{self.kind} {self.uid}: not opened; use `async with`", "closed")
+        return self._connection
+
+    async def run_stream(self, tape: Tape, stream: Stream, start: float, planned: int) -> None:
+        """Let the pacer send a stream of audio, and journal its beginning and end.
+
+        Raises:
+            SessionError: the connection ended, or its socket took no more, before all was sent.
+        """
+        journal, speed = self.link.journal, self.link.pacer.speed
+        self.chunks_planned += planned
+        sent_before = self.chunks_sent
+        self._stream = stream
+        journal.write(
+            "stream",
+            sid=self.sid,
+            event="begin",
+            start=journal.at(start),
+            tape=tape.name,
+            planned=planned,
+            pace=pace_name(speed),
+            interval_ms=round(stream.interval * 1000, 3),
+        )
+        began = self.link.clock()
+        self.link.pacer.add(stream, stream.start or start)
+        try:
+            await stream.done
+        except SessionError as error:
+            self.fail(error)
+            raise
+        finally:
+            stream.cancel()
+            self._stream = None
+            self.lateness.merge(stream.lateness)
+            sent = self.chunks_sent - sent_before
+            seconds = self.link.clock() - began
+            journal.write(
+                "stream",
+                sid=self.sid,
+                event="end",
+                sent=sent,
+                seconds=round(seconds, 3),
+                realtime_factor=round(sent * tape.chunk_seconds / seconds, 3) if seconds else None,
+                last_send=journal.at(stream.last_sent),
+            )
+
+    def accepts(self, connection: Connection, bytes_per_second: float) -> bool:
+        """Whether the socket takes another chunk now.
+
+        Raises:
+            SessionError: in real time, when `BACKLOG_SECONDS` of audio wait already.
+        """
+        backlog = connection.backlog
+        if self.link.pacer.speed != 1.0:
+            return backlog <= BACKLOG_SOFT_BYTES
+        if backlog > BACKLOG_SECONDS * bytes_per_second:
+            raise SessionError(
+                f"{self.kind} {self.uid}: the server stopped reading, {backlog} bytes of audio wait for the socket",
+                "backpressure",
+            )
+        return True
+
+    # Journal
+
+    def _record(self, event: str, at: float | None = None, **fields: Any) -> None:
+        self.link.journal.write(
+            "session", at=at, sid=self.sid, kind=self.kind, uid=self.uid, device=self.device, event=event, **fields
+        )
+
+    def _write_message(self, kind: str, payload: str | bytes) -> None:
+        data: Any = payload if isinstance(payload, str) else payload[:64].hex()
+        if isinstance(payload, str) and payload[:1] in ("{", "["):
+            try:
+                data = msgspec.json.decode(payload)
+            except (msgspec.DecodeError, RecursionError):
+                data = payload
+        self.link.journal.write("message", sid=self.sid, kind=kind, data=data, bytes=len(payload))
+
+    def _write_sent(self, kind: str, data: Any) -> None:
+        self.link.journal.write("sent", sid=self.sid, kind=kind, data=data)
+
+
+def pace_name(speed: float | None) -> str:
+    """`realtime`, `20x` or `max`."""
+    if speed is None:
+        return "max"
+    return "realtime" if speed == 1.0 else f"{speed:g}x"
