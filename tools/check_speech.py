@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass
 
 import jiwer
-from pocketsphinx import Decoder, Segmenter
+from pocketsphinx import Decoder, Segmenter, Vad
 
 from e2e.audio.codec import SAMPLE_RATE, encode_pcm16
 from e2e.audio.library import load_tape
@@ -21,6 +21,9 @@ from e2e.audio.tape import Tape
 MAX_PER_VOICE = 0.12
 MAX_SMOKE = 0.15
 SMOKE_CHUNKS = 150
+
+# The looser modes hear the short pauses of a conversation as speech, and join the utterances around them.
+VAD_MODE = Vad.MEDIUM_STRICT
 
 
 @dataclass
@@ -87,7 +90,7 @@ def check_tape(label: str, tape: Tape) -> Errors:
     started = time.process_time()
     segments = [
         (segment.start_time, segment.end_time, hear(decoder, segment.pcm))
-        for segment in Segmenter(sample_rate=SAMPLE_RATE).segment(io.BytesIO(b"".join(tape.chunks)))
+        for segment in Segmenter(sample_rate=SAMPLE_RATE, vad_mode=VAD_MODE).segment(io.BytesIO(b"".join(tape.chunks)))
     ]
     cpu = time.process_time() - started
     errors = Errors()

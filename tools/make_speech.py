@@ -32,7 +32,7 @@ LOUDNESS_DBFS = -23.0  # RMS of the speech: the voices differ by several dB as f
 SPEECH_FLOOR_DB = -40.0  # a frame this far below the loudest one is not speech
 FRAME = SAMPLE_RATE // 100
 MARGIN_SECONDS = 0.05  # kept around the speech, so that soft beginnings and ends are not cut off
-VORBIS_COMPRESSION = 0.3  # libsndfile's 0 (best) .. 1 (smallest)
+VORBIS_COMPRESSION = 0.7  # libsndfile's 0 (best) .. 1 (smallest)
 
 
 @dataclass(frozen=True)
