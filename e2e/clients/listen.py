@@ -28,7 +28,7 @@ class ListenSession(Session):
         probe: bool = False,
     ) -> None:
         url = f"{origin.rstrip('/')}{listen.PATH}?{params.query()}"
-        super().__init__(link, sid, _websocket(url), headers, uid=uid, device=device, probe=probe)
+        super().__init__(link, sid, url, headers, uid=uid, device=device, probe=probe)
         self.params = params
         self.statuses: list[str] = []
         self.segments: dict[str, listen.Segment] = {}
@@ -132,7 +132,3 @@ class ListenSession(Session):
         """Send the two bytes that count as activity and hold no audio."""
         self.connection().send_binary(listen.KEEP_ALIVE)
         self._write_sent("keep_alive", None)
-
-
-def _websocket(url: str) -> str:
-    return "ws" + url.removeprefix("http") if url.startswith("http") else url

@@ -3,7 +3,6 @@
 from typing import Any
 
 from e2e.audio.tape import Tape
-from e2e.clients.listen import _websocket
 from e2e.clients.session import Link, Session
 from e2e.clients.timing import Stream
 from e2e.errors import SessionError
@@ -32,7 +31,7 @@ class PusherSession(Session):
         device: int = 0,
         probe: bool = False,
     ) -> None:
-        url = _websocket(f"{origin.rstrip('/')}{pusher.path(uid, sample_rate)}")
+        url = f"{origin.rstrip('/')}{pusher.path(uid, sample_rate)}"
         super().__init__(link, sid, url, {}, uid=uid, device=device, probe=probe)
         self.processed: dict[str, pusher.ConversationProcessed] = {}
         self._keep_alive: Stream | None = None

@@ -59,7 +59,8 @@ class Session:
     def __init__(
         self, link: Link, sid: str, url: str, headers: dict[str, str], *, uid: str, device: int, probe: bool
     ) -> None:
-        self.link, self.sid, self.url, self.uid, self.device, self.probe = link, sid, url, uid, device, probe
+        self.link, self.sid, self.uid, self.device, self.probe = link, sid, uid, device, probe
+        self.url = "ws" + url.removeprefix("http") if url.startswith("http") else url
         self._headers = headers
         self._connection: Connection | None = None
         self._stream: Stream | None = None

@@ -1,0 +1,103 @@
+"""A device: one simulated wearable, which a scenario script tells what to do."""
+
+import asyncio
+import random
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from e2e.clients.listen import ListenSession
+from e2e.clients.pusher import PusherSession
+from e2e.clients.session import Link
+from e2e.engine.options import Options
+from e2e.engine.target import Target
+from e2e.engine.watch import LogWatch
+from e2e.errors import UsageError
+from e2e.protocol.auth import Credentials
+from e2e.protocol.listen import ListenParams
+
+
+class Device:
+    """One virtual user. `index` counts from 0; `random` is seeded by the run's seed and the index."""
+
+    def __init__(
+        self,
+        index: int,
+        count: int,
+        target: Target,
+        link: Link,
+        options: Options,
+        watch: LogWatch,
+        next_sid: Callable[[], str],
+    ) -> None:
+        self.index = index
+        self.target = target
+        self.random = random.Random(f"{options.seed}/{index}")
+        self._credentials: Credentials | None = target.config.credentials
+        self.uid = self._credentials.device_uid(index, count) if self._credentials else target.uid
+        self._link, self._options, self._watch, self._next_sid = link, options, watch, next_sid
+
+    def listen(self, **params: Any) -> ListenSession:
+        """A listen session; use it with `async with`. `params` are query parameters of `/v4/listen`.
+
+        The target's `listen` table gives the defaults; `--codec` and `--set listen.NAME=VALUE` win over both.
+
+        Raises:
+            UsageError: an unknown parameter, or a value of the wrong type.
+        """
+        options = self._options
+        merged = {**self.target.config.listen, **params, **options.listen_settings()}
+        if options.codec is not None:
+            merged["codec"] = options.codec
+        try:
+            query = msgspec.convert(merged, ListenParams, strict=False)
+        except msgspec.ValidationError as error:
+            raise UsageError(f"parameter of /v4/listen: {error}") from error
+        headers = self._credentials.headers(self.uid) if self._credentials else {}
+        return ListenSession(
+            self._link,
+            self._next_sid(),
+            self.target.backend_url,
+            query,
+            headers,
+            uid=self.uid,
+            device=self.index,
+        )
+
+    def pusher(self, sample_rate: int = 16000) -> PusherSession:
+        """A session with the pusher, as the backend would open it; use it with `async with`.
+
+        Raises:
+            ConfigError: the target has no pusher.
+        """
+        url = self.target.config.services(("pusher",))[0].url
+        return PusherSession(
+            self._link, self._next_sid(), url, uid=self.uid, sample_rate=sample_rate, device=self.index
+        )
+
+    async def conversation(self, session: ListenSession) -> dict[str, Any]:
+        """Read the session's conversation over HTTP and journal it.
+
+        Its id is what the service told the client, or what its log says of this uid, or the newest of the list.
+
+        Returns:
+            see `e2e.clients.http.Api.conversation`.
+        """
+        known = session.conversation_id or self._watch.conversation_of(self.uid)
+        async with self.target.api() as api:
+            found = await api.conversation(known)
+        self._link.journal.write("conversation", sid=session.sid, uid=self.uid, **found)
+        return found
+
+    async def sleep(self, seconds: float) -> None:
+        """Think time."""
+        await asyncio.sleep(seconds)
+
+    def check(self, name: str, ok: bool, detail: str = "") -> None:
+        """An expectation of the script's own; a failed one fails the run."""
+        self._link.journal.write("check", name=name, status="pass" if ok else "fail", detail=detail)
+
+    def note(self, text: str) -> None:
+        """Something that a reader of the report should know."""
+        self._link.journal.write("note", text=text)

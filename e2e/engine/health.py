@@ -1,0 +1,60 @@
+"""The generator's own health, sampled once a second: what it sent, how late, its CPU, memory and loop stalls."""
+
+import asyncio
+import time
+
+import psutil
+
+from e2e.clients.timing import Clock
+from e2e.engine.pacer import Pacer
+from e2e.record.journal import Journal
+
+PROBE_SECONDS = 0.05
+"""How often the event loop is asked how late it is."""
+
+
+class Health:
+    """Writes `sends` and `generator` records, and flushes the journal, until cancelled."""
+
+    def __init__(self, journal: Journal, pacer: Pacer, clock: Clock) -> None:
+        self._journal, self._pacer, self._clock = journal, pacer, clock
+        self._process = psutil.Process()
+        self._worst_lag = 0.0
+
+    async def run(self) -> None:
+        probe = asyncio.create_task(self._probe_loop())
+        cpu, wall = time.process_time(), self._clock()
+        try:
+            while True:
+                await asyncio.sleep(0.5)
+                self._journal.flush()
+                await asyncio.sleep(0.5)
+                cpu_now, wall_now = time.process_time(), self._clock()
+                self._sample((cpu_now - cpu) / (wall_now - wall))
+                cpu, wall = cpu_now, wall_now
+                self._journal.flush()
+        finally:
+            probe.cancel()
+            self._write_sends()
+
+    async def _probe_loop(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            due = loop.time() + PROBE_SECONDS
+            await asyncio.sleep(PROBE_SECONDS)
+            self._worst_lag = max(self._worst_lag, loop.time() - due)
+
+    def _sample(self, cpu: float) -> None:
+        self._write_sends()
+        lag, self._worst_lag = self._worst_lag, 0.0
+        self._journal.write(
+            "generator",
+            cpu=round(cpu, 4),
+            rss_mb=round(self._process.memory_info().rss / 2**20, 1),
+            loop_lag_ms=round(lag * 1000, 3),
+        )
+
+    def _write_sends(self) -> None:
+        sent, lateness = self._pacer.take_counts()
+        if sent:
+            self._journal.write("sends", n=sent, lateness=lateness.to_dict())

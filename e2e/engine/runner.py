@@ -1,0 +1,214 @@
+"""One run from first to last: boot, services alone, load, drain, stop. What happened goes to the journal only."""
+
+import asyncio
+import itertools
+import os
+import platform
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from asyncio_throttle import Throttler
+
+from e2e import __version__
+from e2e.clients.session import Link, pace_name
+from e2e.clients.timing import Clock
+from e2e.engine.device import Device
+from e2e.engine.health import Health
+from e2e.engine.options import Options
+from e2e.engine.pacer import Pacer
+from e2e.engine.scenario import Scenario, where
+from e2e.engine.tapes import Tapes
+from e2e.engine.target import Target, TargetConfig
+from e2e.engine.watch import LogWatch
+from e2e.errors import E2EError, ServiceError, SessionError, UsageError
+from e2e.observe.launcher import Services
+from e2e.record.journal import SCHEMA, Journal
+from e2e.record.rundir import RunDirectory
+
+
+class Run:
+    """Runs a scenario against a target, once. `interrupt()` ends it early and politely."""
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        target: TargetConfig,
+        options: Options,
+        directory: RunDirectory,
+        journal: Journal,
+        clock: Clock = time.monotonic,
+    ) -> None:
+        self.scenario, self.config, self.options = scenario, target, options
+        self._directory, self._journal, self._clock = directory, journal, clock
+        self._settings = scenario.settings(options.settings)
+        self._load = scenario.load.with_users(options.users)
+        self._services = Services(target.services(scenario.services), journal, directory.logs, clock)
+        self._watch = LogWatch(journal)
+        self._numbers = itertools.count(1)
+        self._task: asyncio.Task[None] | None = None
+        self._uids: set[str] = set()
+        self._misuse: UsageError | None = None
+
+    def interrupt(self) -> None:
+        """End the run: sessions close, services stop, the journal says `interrupted`."""
+        if self._task is not None:
+            self._task.cancel()
+
+    async def execute(self) -> None:
+        """Run everything. Whatever goes wrong with the target is in the journal, not raised.
+
+        Raises:
+            UsageError: the script or the configuration asked for something that cannot be done.
+        """
+        self._journal.write("run", **self._opening())
+        self._task = asyncio.create_task(self._phases())
+        reason, error = "complete", None
+        try:
+            await self._task
+        except asyncio.CancelledError:
+            reason = "interrupted"
+        except E2EError as problem:
+            reason, error = "error", str(problem)
+            if isinstance(problem, UsageError):
+                self._misuse = problem
+        await self._stop()
+        self._journal.write("end", reason=reason, error=error)
+        self._journal.flush()
+        if self._misuse is not None:
+            raise self._misuse
+
+    # Phases
+
+    async def _phases(self) -> None:
+        pacer = Pacer(self._clock, self.options.speed)
+        link = self._link(pacer)
+        target = Target(self.config, link, self._next_sid)
+        health = asyncio.create_task(Health(self._journal, pacer, self._clock).run())
+        try:
+            async with self._phase("boot"):
+                await self._services.start()
+            if self.scenario.before:
+                async with self._phase("services"):
+                    for step in self.scenario.before:
+                        await self._guard(step(target))
+            if self._load.count:
+                async with self._phase("stream"):
+                    await self._stream(target, link)
+                async with self._phase("drain"):
+                    await self._watch.drain(self.scenario.drain, self._uids, self._clock)
+        finally:
+            health.cancel()
+            await asyncio.gather(health, return_exceptions=True)
+
+    async def _stream(self, target: Target, link: Link) -> None:
+        tasks = [
+            asyncio.create_task(self._device(n, start, target, link)) for n, start in enumerate(self._load.starts())
+        ]
+        try:
+            await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+            # Sessions close politely on their way out, also when the run is interrupted.
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _device(self, index: int, start: float, target: Target, link: Link) -> None:
+        if start:
+            await asyncio.sleep(start)
+        device = Device(index, self._load.count, target, link, self.options, self._watch, self._next_sid)
+        if "backend" in self.scenario.services:
+            self._uids.add(device.uid)
+        await self._guard(self.scenario(device, **self._settings))
+
+    async def _guard(self, work: Awaitable[None]) -> None:
+        """Let one device, or one step, fail alone. Its sessions have journalled what went wrong."""
+        try:
+            await work
+        except SessionError:
+            pass
+        except UsageError:
+            raise
+        except E2EError as error:
+            self._journal.write("note", text=str(error))
+        except Exception as error:
+            detail = f"{type(error).__name__}: {error} (at {where(error)})"
+            self._journal.write("check", name="script", status="fail", detail=detail)
+
+    async def _stop(self) -> None:
+        async with self._phase("stop"):
+            try:
+                await self._services.stop()
+            except ServiceError as error:
+                self._journal.write("note", text=str(error))
+        self._watch.close()
+
+    @asynccontextmanager
+    async def _phase(self, name: str) -> AsyncIterator[None]:
+        self._services.set_phase(name)
+        self._journal.write("phase", phase=name, state="begin")
+        self._journal.flush()
+        try:
+            yield
+        finally:
+            self._journal.write("phase", phase=name, state="end")
+            self._journal.flush()
+
+    # Parts
+
+    def _link(self, pacer: Pacer) -> Link:
+        anchor = time.time() - self._clock()
+        return Link(
+            journal=self._journal,
+            pacer=pacer,
+            clock=self._clock,
+            wall=lambda instant: anchor + instant,
+            throttle=Throttler(rate_limit=max(1, round(self.config.connect_rate)), period=1.0),
+            tape=Tapes(self._journal, self.options).load,
+            allowed_hosts=self.config.allowed_hosts,
+            connect_timeout=self.config.connect_timeout,
+            ready_timeout=self.config.ready_timeout,
+        )
+
+    def _next_sid(self) -> str:
+        return f"s{next(self._numbers)}"
+
+    def _opening(self) -> dict[str, Any]:
+        scenario = self.scenario
+        return {
+            "schema": SCHEMA,
+            "run_id": self._directory.run_id,
+            "version": __version__,
+            "scenario": scenario.name,
+            "title": scenario.title,
+            "target": self.config.journalled(),
+            "started": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "command": list(self.options.command),
+            "options": self.options.journalled()
+            | {"users": self._load.count, "ramp": self._load.ramp, "pace": pace_name(self.options.speed)},
+            "services": list(scenario.services),
+            "drain": {"event": scenario.drain.event, "required": scenario.drain.required},
+            "expectations": [expectation.to_dict() for expectation in scenario.expect],
+            "environment": environment(),
+        }
+
+
+def environment() -> dict[str, Any]:
+    """What a reader needs to know of the machine and the versions, and nothing that names its owner."""
+    packages = {}
+    for name in ("websockets", "numpy", "soundfile", "soxr", "msgspec", "uvicorn", "fastapi", "pocketsphinx"):
+        try:
+            packages[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return {
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "implementation": sys.implementation.name,
+        "packages": packages,
+    }

@@ -1,0 +1,209 @@
+"""The scenario API: `@scenario` turns a coroutine function into what the runner runs; `load_scenario` finds one."""
+
+import importlib
+import importlib.util
+import inspect
+import pkgutil
+import sys
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from e2e.engine.load import Load
+from e2e.errors import ScenarioError, UsageError
+from e2e.verdict.expect import Expectation
+
+if TYPE_CHECKING:
+    from e2e.engine.device import Device
+    from e2e.engine.target import Target
+
+DeviceFunction = Callable[..., Awaitable[None]]
+Step = Callable[["Target"], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Drain:
+    """What the run waits for after the last device, per uid, in the backend's log.
+
+    `event` is a life-cycle event, `at_most` seconds. When it is not `required`, a missing one is a note.
+    """
+
+    event: str = "client_disconnected"
+    at_most: float = 10.0
+    required: bool = True
+
+    @classmethod
+    def disconnected(cls) -> "Drain":
+        """The line `Client disconnected`, which comes at once."""
+        return cls()
+
+    @classmethod
+    def handlers_ended(cls) -> "Drain":
+        """The line `_stream_handler ended`, which comes up to a minute later: a missing one is a note."""
+        return cls("handler_ended", 75.0, required=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """What each device does, how many there are, what is done once before, and what is expected."""
+
+    name: str
+    title: str
+    function: DeviceFunction
+    load: Load
+    expect: tuple[Expectation, ...]
+    before: tuple[Step, ...]
+    services: tuple[str, ...]
+    drain: Drain
+    description: str
+
+    def __call__(self, device: "Device", **settings: Any) -> Awaitable[None]:
+        return self.function(device, **settings)
+
+    def settings(self, given: Mapping[str, str]) -> dict[str, Any]:
+        """Values for the parameters of the function, converted to the type of each default.
+
+        Raises:
+            UsageError: an unknown parameter, or a value of another type.
+        """
+        parameters = list(inspect.signature(self.function).parameters.values())[1:]
+        known = {p.name: p.default for p in parameters}
+        values: dict[str, Any] = {}
+        for name, text in given.items():
+            if name.startswith("listen."):
+                continue
+            if name not in known:
+                names = ", ".join(known) or "none"
+                raise UsageError(f"{self.name} has no parameter {name!r} (it has: {names}); see `e2e list`")
+            values[name] = _convert(name, text, known[name])
+        return values
+
+
+def _convert(name: str, text: str, default: Any) -> Any:
+    try:
+        if isinstance(default, bool):
+            return {"true": True, "false": False}[text.lower()]
+        if isinstance(default, int | float):
+            return type(default)(text)
+    except (KeyError, ValueError):
+        raise UsageError(f"--set {name}={text}: a value like {default!r} is needed") from None
+    return text
+
+
+def scenario(
+    *,
+    title: str,
+    load: Load = Load(1),  # noqa: B008 - immutable
+    expect: Sequence[Expectation] = (),
+    before: Sequence[Step] = (),
+    services: Sequence[str] = ("backend", "pusher"),
+    drain: Drain = Drain(),
+) -> Callable[[DeviceFunction], Scenario]:
+    """Declare a scenario.
+
+    `title` says in one line what it shows. `before` are coroutine functions that get the `Target` and run once, before
+    the load. `services` are those that must be up.
+
+    Raises:
+        ScenarioError: the function is not a coroutine function with a device as its first parameter.
+    """
+
+    def decorate(function: DeviceFunction) -> Scenario:
+        name = getattr(function, "__name__", "scenario")
+        if not inspect.iscoroutinefunction(function) or not inspect.signature(function).parameters:
+            raise ScenarioError(f"scenario {name!r} must be `async def {name}(device: Device): ...`")
+        return Scenario(
+            name=name.replace("_", "-"),
+            title=title,
+            function=function,
+            load=load,
+            expect=tuple(expect),
+            before=tuple(before),
+            services=tuple(services),
+            drain=drain,
+            description=inspect.cleandoc(function.__doc__ or ""),
+        )
+
+    return decorate
+
+
+def shipped_scenarios() -> dict[str, Scenario]:
+    """The scenarios of the package, by name, in the order of their names."""
+    package = importlib.import_module("e2e.scenarios")
+    found: dict[str, Scenario] = {}
+    for module in pkgutil.iter_modules(package.__path__):
+        for item in _scenarios_of(importlib.import_module(f"e2e.scenarios.{module.name}")):
+            found[item.name] = item
+    return dict(sorted(found.items()))
+
+
+def load_scenario(name: str) -> Scenario:
+    """The shipped scenario of that name, or the one in a script (`path.py`, or `path.py:name` where it has several).
+
+    Raises:
+        ScenarioError: there is none, or the script cannot be loaded.
+    """
+    path, _, wanted = name.partition(".py:")
+    if wanted or name.endswith(".py") or "/" in name:
+        return _from_script(Path(f"{path}.py" if wanted else name), wanted)
+    shipped = shipped_scenarios()
+    if name in shipped:
+        return shipped[name]
+    near = get_close_matches(name, shipped, n=1, cutoff=0.4)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    raise ScenarioError(f"no scenario {name!r}{hint} Shipped are: {', '.join(shipped)}; or give a path to a script")
+
+
+def _from_script(path: Path, wanted: str) -> Scenario:
+    if not path.is_file():
+        raise ScenarioError(f"no script at {path}")
+    found = {item.name: item for item in _scenarios_of(_import_script(path))}
+    if not found:
+        raise ScenarioError(f"{path} declares no scenario: decorate an `async def` with `@scenario(title=...)`")
+    if wanted:
+        if wanted.replace("_", "-") not in found:
+            raise ScenarioError(f"{path} has no scenario {wanted!r}; it has: {', '.join(found)}")
+        return found[wanted.replace("_", "-")]
+    if len(found) > 1:
+        raise ScenarioError(f"{path} has several scenarios: say which one, as {path}:{next(iter(found))}")
+    return next(iter(found.values()))
+
+
+def _import_script(path: Path) -> ModuleType:
+    name = f"e2e_script_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except ScenarioError:
+        raise
+    except SyntaxError as error:
+        raise ScenarioError(f"{error.filename}:{error.lineno}: {error.msg}") from error
+    except Exception as error:
+        raise ScenarioError(f"{where(error, path)}: {type(error).__name__}: {error}") from error
+    return module
+
+
+def where(error: BaseException, path: Path | None = None) -> str:
+    """`file:line` of the innermost frame in `path`, or of the innermost frame at all."""
+    place, traceback = str(path or "?"), error.__traceback__
+    while traceback is not None:
+        file = traceback.tb_frame.f_code.co_filename
+        if path is None or Path(file) == path:
+            place = f"{file}:{traceback.tb_lineno}"
+        traceback = traceback.tb_next
+    return place
+
+
+def _scenarios_of(module: ModuleType) -> list[Scenario]:
+    """Those declared in a module, not those that it imported."""
+    return [
+        item
+        for item in vars(module).values()
+        if isinstance(item, Scenario) and item.function.__module__ == module.__name__
+    ]

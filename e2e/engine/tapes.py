@@ -1,0 +1,57 @@
+"""The audio of a run: loaded once, shared by all devices, and described in the journal."""
+
+from dataclasses import replace
+
+from e2e.audio.library import load_tape
+from e2e.audio.tape import Tape
+from e2e.engine.options import Options
+from e2e.record.journal import Journal
+
+
+class Tapes:
+    """Loads tapes for the sessions. What the command line says (`--audio`, `--chunks`, `--duration`) wins."""
+
+    def __init__(self, journal: Journal, options: Options) -> None:
+        self._journal = journal
+        self._options = options
+        self._tapes: dict[tuple[str, str, int | None], Tape] = {}
+
+    def load(self, name: str, codec: str, chunks: int | None) -> Tape:
+        """The tape of that name (or path), codec and number of chunks.
+
+        Raises:
+            AudioError: there is no such audio.
+        """
+        options = self._options
+        name = options.audio or name
+        key = (name, codec, chunks)
+        if key not in self._tapes:
+            tape = load_tape(name, codec=codec)
+            if options.chunks is not None:
+                tape = tape.take(options.chunks)
+            elif options.duration is not None:
+                tape = tape.take(max(1, round(options.duration / tape.chunk_seconds)))
+            elif chunks is not None:
+                tape = tape.take(chunks)
+            if self._tapes:  # one name in the journal means one audio: another cut gets a name of its own
+                tape = replace(tape, name=f"{tape.name}#{len(self._tapes) + 1}")
+            self._tapes[key] = tape
+            self._describe(tape)
+        return self._tapes[key]
+
+    def _describe(self, tape: Tape) -> None:
+        self._journal.write(
+            "tape",
+            name=tape.name,
+            description=tape.description,
+            codec=tape.codec,
+            sample_rate=tape.sample_rate,
+            chunk_ms=round(tape.chunk_seconds * 1000, 3),
+            chunks=len(tape.chunks),
+            seconds=round(tape.duration, 3),
+            reference=tape.reference,
+            utterances=[
+                {"speaker": u.speaker, "text": u.text, "onset": round(u.onset, 3), "end": round(u.end, 3)}
+                for u in tape.utterances
+            ],
+        )

@@ -1,0 +1,149 @@
+"""The target: its configuration, and what a run does to it once, before the load."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from e2e.clients.http import DEFAULT_ENDPOINTS, Api, Endpoint
+from e2e.clients.pusher import PusherSession
+from e2e.clients.session import Link
+from e2e.clients.wire import Closed, connect
+from e2e.errors import AuthRefused, ConfigError, SessionError
+from e2e.observe.spec import ServiceSpec
+from e2e.protocol import listen
+from e2e.protocol.auth import Credentials, wrong_credentials
+
+
+@dataclass(frozen=True, slots=True)
+class TargetConfig:
+    """A target as `e2e.toml` describes it. `connect_rate` is connections a second, time-outs are in seconds.
+
+    `timers` is the scale of the stand-in's timers (1.0: as the real service; None: not a stand-in).
+    """
+
+    name: str
+    backend: ServiceSpec | None = None
+    pusher: ServiceSpec | None = None
+    credentials: Credentials | None = None
+    endpoints: tuple[Endpoint, ...] = DEFAULT_ENDPOINTS
+    allowed_hosts: frozenset[str] = frozenset()
+    listen: Mapping[str, Any] = field(default_factory=dict)
+    connect_rate: float = 100.0
+    connect_timeout: float = 15.0
+    ready_timeout: float = 30.0
+    timers: float | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    def services(self, wanted: tuple[str, ...]) -> list[ServiceSpec]:
+        """The services that a scenario needs, the pusher first, since the backend connects to it.
+
+        Raises:
+            ConfigError: one of them is not configured.
+        """
+        specs = []
+        for name in ("pusher", "backend"):
+            spec: ServiceSpec | None = getattr(self, name)
+            if name in wanted and spec is None:
+                raise ConfigError(f"target {self.name!r} has no {name}: add [targets.{self.name}.{name}] with its url")
+            if name in wanted and spec is not None:
+                specs.append(spec)
+        return specs
+
+    def journalled(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "backend": self.backend.url if self.backend else None,
+            "pusher": self.pusher.url if self.pusher else None,
+            "standin": self.timers is not None,
+            "timers": self.timers,
+            **self.details,
+        }
+
+
+class Target:
+    """What the steps of `@scenario(before=...)` are given: the services, once a run."""
+
+    def __init__(self, config: TargetConfig, link: Link, next_sid: Callable[[], str]) -> None:
+        self.config = config
+        self._link = link
+        self._next_sid = next_sid
+
+    @property
+    def uid(self) -> str:
+        return self.config.credentials.uid if self.config.credentials else "e2e-test"
+
+    def api(self) -> Api:
+        """HTTP requests to the backend, with the credentials of the run. An asynchronous context manager.
+
+        Raises:
+            ConfigError: the target has no backend.
+        """
+        credentials = self.config.credentials
+        return Api(
+            self.backend_url,
+            self._link.journal,
+            self._link.clock,
+            credentials.headers(credentials.uid) if credentials else {},
+            allowed_hosts=self.config.allowed_hosts,
+        )
+
+    @property
+    def backend_url(self) -> str:
+        return self.config.services(("backend",))[0].url
+
+    async def endpoint_table(self) -> None:
+        """Count the routes and request every row of the endpoint table."""
+        async with self.api() as api:
+            await api.count_routes()
+            for endpoint in self.config.endpoints:
+                await api.check_endpoint(endpoint)
+
+    async def refused_auth(self) -> None:
+        """Try to open a listen session without credentials, and with wrong ones; journal how each was refused."""
+        attempts: dict[str, dict[str, str]] = {"no credentials": {}}
+        credentials = self.config.credentials
+        if credentials is None or credentials.scheme != "dev":
+            attempts["wrong token"] = wrong_credentials()
+        for attempt, headers in attempts.items():
+            await self._try_to_listen(attempt, headers)
+
+    async def _try_to_listen(self, attempt: str, headers: dict[str, str]) -> None:
+        link, probe = self._link, _Probe()
+        url = f"ws{self.backend_url.removeprefix('http')}{listen.PATH}?{listen.ListenParams().query()}"
+        refused, form, detail = False, "accepted", ""
+        try:
+            connection, _ = await connect(
+                url,
+                headers,
+                probe,
+                clock=link.clock,
+                timeout=link.connect_timeout,
+                allowed_hosts=link.allowed_hosts,
+            )
+            closed = await connection.close()
+            if closed.by == "server" and closed.code == 1008:
+                refused, form = True, f"close {closed.code} {closed.reason}".strip()
+        except AuthRefused as error:
+            refused, form = True, f"HTTP {error.status}"
+        except SessionError as error:
+            form, detail = error.reason, str(error)
+        link.journal.write("auth_refused", attempt=attempt, refused=refused, form=form, detail=detail)
+
+    def pusher(self) -> PusherSession:
+        """A session with the pusher that stands alone; it counts as a probe, not as load.
+
+        Raises:
+            ConfigError: the target has no pusher.
+        """
+        url = self.config.services(("pusher",))[0].url
+        return PusherSession(self._link, self._next_sid(), url, uid=f"{self.uid}-probe", probe=True)
+
+
+class _Probe:
+    """A receiver that only wants to know how the connection ends."""
+
+    def message(self, payload: str | bytes) -> None:
+        pass
+
+    def closed(self, closed: Closed) -> None:
+        pass
