@@ -1,0 +1,49 @@
+"""From an expectation and the facts to a check: the table of rules."""
+
+from collections.abc import Callable
+
+from e2e.verdict import checks_measures, checks_services, checks_sessions
+from e2e.verdict.check import Check, Params, Result, bounded, unknown
+from e2e.verdict.expect import PERCENTILES, Expectation
+from e2e.verdict.facts import Facts
+
+RULES: dict[str, Callable[[Facts, Params], Result]] = {
+    "services_healthy": checks_services.services_healthy,
+    "routes_counted": checks_services.routes_counted,
+    "endpoints_as_expected": checks_services.endpoints_as_expected,
+    "auth_refused": checks_services.auth_refused,
+    "zero_import_errors": checks_services.zero_import_errors,
+    "connected": checks_sessions.connected,
+    "ready": checks_sessions.ready,
+    "all_chunks_sent": checks_sessions.all_chunks_sent,
+    "transcripts_received": checks_sessions.transcripts_received,
+    "conversation_stored": checks_sessions.conversation_stored,
+    "lifecycle": checks_sessions.lifecycle,
+    "close_code": checks_sessions.close_code,
+    "pusher_probed": checks_sessions.pusher_probed,
+    "conversation_processed": checks_sessions.conversation_processed,
+    "drained": checks_sessions.drained,
+    "no_session_failed": checks_sessions.no_session_failed,
+    "word_error_rate": checks_measures.word_error_rate,
+    **{name: checks_measures.percentile(name) for name in PERCENTILES},
+}
+
+
+def evaluate(facts: Facts, expectation: Expectation) -> Check:
+    rule = RULES.get(expectation.check)
+    if rule is None:
+        result = unknown(f"this version of e2e knows no check {expectation.check!r}")
+    else:
+        result = rule(facts, expectation.params)
+    return Check(expectation.name, result.status, result.detail, result.evidence, result.unreachable)
+
+
+def all_checks(facts: Facts) -> list[Check]:
+    """The run's expectations in their order, then what the scenario itself checked."""
+    expected = [e for e in facts.run.get("expectations") or () if isinstance(e, dict)]
+    checks = [evaluate(facts, Expectation.from_dict(e)) for e in expected]
+    for record in facts.checks:
+        status = record.get("status") if record.get("status") in ("pass", "fail") else "inconclusive"
+        evidence = bounded(record.get("evidence") or ())
+        checks.append(Check(str(record.get("name")), status, str(record.get("detail") or ""), evidence))
+    return checks

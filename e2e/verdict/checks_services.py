@@ -1,0 +1,107 @@
+"""Checks of the services themselves: health, routes, endpoints, refused credentials, import errors."""
+
+from e2e.verdict.check import Params, Result, failed, missing, passed, unknown
+from e2e.verdict.facts import Facts
+from e2e.verdict.services import Service
+
+
+def services_healthy(facts: Facts, params: Params) -> Result:
+    services = [facts.services.get(name) or Service(name) for name in facts.under_test]
+    down = [s for s in services if s.status in ("exited", "unhealthy")]
+    evidence = [_health_words(s) for s in services]
+    if down:
+        # A service that ran and then went is a failure of its own; one that never came up may just not be there.
+        detail = "; ".join(_down_words(facts, s) for s in down)
+        return failed(detail, evidence, unreachable=all(s.up is None for s in down))
+    unseen = [s.name for s in services if s.status == "unknown"]
+    if unseen or not services:
+        words = f"{' and '.join(unseen) or 'no service'} was not looked at"
+        launched = any(s.launched is not None for s in services if s.status == "unknown")
+        return missing(facts, f"{words}: no answer is recorded", evidence) if launched else unknown(words, evidence)
+    return passed(f"{' and '.join(s.name for s in services)} answered", evidence)
+
+
+def _health_words(service: Service) -> str:
+    health = service.health or {}
+    answer = f"{health.get('url', '')} {health.get('status', '')} {health.get('body') or ''}".strip()
+    boot = f" after {service.boot_seconds:.1f} s" if service.boot_seconds is not None else ""
+    return f"{service.name}: {service.status}{boot}{f', {answer}' if answer else ''}"
+
+
+def _down_words(facts: Facts, service: Service) -> str:
+    if service.status == "unhealthy":
+        return f"{service.name} did not get healthy: {service.error or 'its health URL did not answer'}"
+    when = "ended by itself" if service.up is not None else "died before it answered"
+    code = "" if service.exit_code is None else f" with exit code {service.exit_code}"
+    cause = next((p.title for p in facts.imports if p.service == service.name), None)
+    log = facts.logs.get(service.name)
+    words = cause or (log.tail[-1] if log is not None and log.tail else service.error)
+    return f"{service.name} {when}{code}{f'; last words: {words}' if words else ''}"
+
+
+def routes_counted(facts: Facts, params: Params) -> Result:
+    counted = {s.name: s.routes for s in facts.services.values() if s.routes is not None}
+    if not counted:
+        return unknown("not reached: no openapi.json was read")
+    words = [f"{name}: {record.get('count') or 0} routes" for name, record in counted.items()]
+    bad = [name for name, record in counted.items() if not record.get("count")]
+    return failed(f"no routes counted for {' and '.join(bad)}", words) if bad else passed(", ".join(words))
+
+
+def endpoints_as_expected(facts: Facts, params: Params) -> Result:
+    rows = list(facts.endpoints)
+    if not rows:
+        return unknown("not reached: no row of the endpoint table was asked")
+    bad = [row for row in rows if row.get("status") not in (row.get("expected") or ())]
+    if not bad:
+        return passed(f"{facts.endpoints.total} of {facts.endpoints.total} endpoints answered as expected")
+    silent = all(row.get("status") is None for row in rows)
+    detail = f"{len(bad)} of {facts.endpoints.total} endpoints did not answer as expected"
+    return failed(detail, [endpoint_words(row) for row in bad], unreachable=silent)
+
+
+def endpoint_words(row: dict) -> str:
+    got = row.get("status") if row.get("status") is not None else f"no answer ({row.get('error') or 'unknown error'})"
+    wanted = " or ".join(map(str, row.get("expected") or ())) or "nothing"
+    return f"{row.get('method')} {row.get('path')}: {got}, expected {wanted}"
+
+
+def auth_refused(facts: Facts, params: Params) -> Result:
+    rows = list(facts.auth)
+    if not rows:
+        return unknown("not reached: no upgrade with missing or wrong credentials was tried")
+    words = [f"{r.get('attempt')}: {r.get('form') or r.get('detail') or 'no answer'}" for r in rows]
+    # Without a form nobody answered: that is no refusal, and no acceptance either.
+    accepted = [w for w, r in zip(words, rows, strict=True) if not r.get("refused") and r.get("form")]
+    if accepted:
+        return failed("the service took credentials that it must refuse", accepted)
+    silent = [w for w, r in zip(words, rows, strict=True) if not r.get("refused")]
+    return unknown("not reached: the service did not answer", silent) if silent else passed("; ".join(words), words)
+
+
+def zero_import_errors(facts: Facts, params: Params) -> Result:
+    problems = list(facts.imports)
+    if problems:
+        evidence = [line for p in problems for line in (p.title, *p.evidence)]
+        times = f" ({facts.imports.total} lines)" if facts.imports.total > len(problems) else ""
+        return failed(f"{'; '.join(p.title for p in problems[:3])}{times}", evidence)
+    names = facts.under_test
+    if not names:
+        return unknown("no log of any service was read; give their logs in the target's configuration")
+    gaps = [why for name in names if (why := facts.not_read(name))]
+    read = [log_words(facts, name) for name in names]
+    if gaps:
+        return unknown("; ".join(gaps), read)
+    return passed(f"no import error in the logs of {' and '.join(names)}", read)
+
+
+def log_words(facts: Facts, name: str) -> str:
+    """`log of backend read: 312 lines, 24811 bytes, boot marker seen`."""
+    log, service = facts.logs.get(name), facts.services.get(name)
+    if log is None or not log.lines:
+        return f"log of {name}: not read"
+    if log.boot_marker:
+        boot = f"boot marker seen ({log.boot_marker})"
+    else:
+        boot = "boot marker not seen" if service and service.launched is not None else "it ran before this run"
+    return f"log of {name} read: {log.lines} lines, {log.bytes} bytes, {boot}"

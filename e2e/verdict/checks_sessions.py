@@ -1,0 +1,221 @@
+"""Checks of the stream: what each session, and the services behind it, did."""
+
+from e2e.verdict.check import (
+    Params,
+    Result,
+    examples,
+    failed,
+    missing,
+    name_of,
+    not_reached,
+    passed,
+    reached,
+    unknown,
+)
+from e2e.verdict.facts import Facts
+from e2e.verdict.sessions import Session
+
+ALTERNATIVES = {"conversation_created": ("conversation_resumed",)}
+"""An event that may stand in the place of another: a session that resumes a conversation creates none."""
+
+
+def connected(facts: Facts, params: Params) -> Result:
+    return _all(facts, facts.stream, lambda s: s.opened is not None, "connected")
+
+
+def ready(facts: Facts, params: Params) -> Result:
+    return _all(facts, [s for s in facts.stream if s.kind == "listen"], lambda s: s.ready_ms is not None, "got ready")
+
+
+def _all(facts: Facts, sessions: list[Session], good, did: str) -> Result:
+    if not sessions:
+        return not_reached(facts)
+    bad = [s for s in sessions if not good(s)]
+    total = len(sessions) + facts.folded
+    detail = f"{total - len(bad)} of {total} sessions {did}"
+    if not bad:
+        return passed(detail)
+    pending = [s for s in bad if s.problem is None]
+    evidence = examples(bad, lambda s: s.problem or "no answer yet")
+    if len(pending) == len(bad):
+        return missing(facts, detail, evidence)
+    nobody = total == len(bad) and all(s.unreachable or s.problem is None for s in bad)
+    first = next(s.problem for s in bad if s.problem)
+    return failed(f"{detail}: {first}", evidence, unreachable=nobody)
+
+
+def no_session_failed(facts: Facts, params: Params) -> Result:
+    sessions = facts.stream
+    if not sessions:
+        return not_reached(facts)
+    bad, total = [s for s in sessions if s.problem], facts.totals.sessions
+    if bad:
+        nobody = not any(s.reached for s in sessions) and all(s.unreachable for s in bad)
+        detail = f"{len(bad)} of {total} sessions failed: {bad[0].problem}"
+        return failed(detail, examples(bad, lambda s: s.problem), unreachable=nobody)
+    if facts.cut_short:
+        return unknown(f"none of {total} sessions failed so far; {facts.cut_short}")
+    return passed(f"none of {total} sessions failed")
+
+
+def all_chunks_sent(facts: Facts, params: Params) -> Result:
+    sessions, totals = [s for s in reached(facts) if s.plays or s.planned], facts.totals
+    if not sessions and not facts.folded:
+        return not_reached(facts)
+    short = [s for s in sessions if (s.sent or 0) < s.planned]
+    # A session that failed before it played anything planned nothing, and sent nothing either.
+    silent = [s for s in facts.stream if s.reached and s.problem and not s.plays]
+    detail = f"{totals.sent} of {totals.planned} chunks sent"
+    if not short and not silent:
+        return passed(detail)
+    words = examples([*short, *silent], lambda s: f"{s.sent or 0} of {s.planned}, {s.problem or 'without an error'}")
+    # A session that the service ended stays a failure, also in a run that was interrupted later.
+    return failed(detail, words) if any(s.problem for s in (*short, *silent)) else missing(facts, detail, words)
+
+
+def transcripts_received(facts: Facts, params: Params) -> Result:
+    wanted, sessions = int(params.get("at_least") or 1), reached(facts, "listen")
+    if not sessions and not facts.folded:
+        return not_reached(facts)
+    total = len(sessions) + facts.folded
+    few = [s for s in sessions if s.transcripts < wanted]
+    bad = len(few) + (facts.folded if facts.folded and facts.folded_transcripts < wanted else 0)
+    heard = f"{facts.messages.get('transcript', 0)} transcript messages in {total} sessions"
+    if not bad:
+        return passed(heard)
+    detail = f"{bad} of {total} sessions received fewer than {wanted} transcript messages; {heard}"
+    return missing(facts, detail, examples(few, lambda s: f"{s.transcripts} transcript messages"))
+
+
+def conversation_stored(facts: Facts, params: Params) -> Result:
+    sessions = reached(facts, "listen")
+    if not sessions:
+        return not_reached(facts)
+    unread = [s for s in sessions if s.conversation is None]
+    read = [s for s in sessions if s.conversation is not None]
+    bad = [s for s in read if _unstored(s)]
+    evidence = examples(bad or read, lambda s: _unstored(s) or _stored(s))
+    if bad or facts.folded_unstored:
+        n = len(bad) + facts.folded_unstored
+        why = f": {_unstored(bad[0])}" if bad else ""
+        return missing(facts, f"{n} of {len(read) + facts.folded} conversations not as expected{why}", evidence)
+    if unread:
+        return unknown(f"not reached: {len(unread)} of {len(sessions)} conversations were not read over HTTP", evidence)
+    return passed(f"{len(read)} of {len(read)} conversations readable over HTTP with their transcript", evidence)
+
+
+def _unstored(session: Session) -> str | None:
+    found = session.conversation or {}
+    if not found.get("found"):
+        answer = found.get("error") or (f"HTTP {found['status']}" if found.get("status") else "no answer")
+        return f"conversation {found.get('conversation') or 'unknown'} was not found ({answer})"
+    return None if found.get("segments") else f"conversation {found.get('conversation')} holds no transcript"
+
+
+def _stored(session: Session) -> str:
+    found = session.conversation or {}
+    return f"conversation {found.get('conversation')}: {found.get('segments')} segments, {found.get('state')}"
+
+
+def lifecycle(facts: Facts, params: Params) -> Result:
+    sessions = reached(facts, "listen")
+    if not sessions and not facts.folded:
+        return not_reached(facts)
+    why = facts.not_read("backend")
+    if why and not facts.lifecycle_counts:
+        return unknown(why)
+    uids = {s.uid for s in sessions}
+    events, optional = list(params.get("events") or ()), list(params.get("optional") or ())
+    counts = [f"{event}: {_seen(facts, event)} times" for event in (*events, *optional)]
+    others = [e for e in events if _seen(facts, e) and _missing_uids(facts, e, uids) == uids]
+    absent = [e for e in events if e not in others and _missing_uids(facts, e, uids)]
+    if absent and not why:
+        total = f"for {len(uids)} users" if len(uids) > 1 else "in the logs"
+        lacking = ", ".join(f"{e} ({_short(_missing_uids(facts, e, uids))})" if len(uids) > 1 else e for e in absent)
+        return missing(facts, f"not seen {total}: {lacking}", counts)
+    if others:
+        return unknown(f"seen only for other users than {_short(uids)}: {', '.join(others)}; check the uid", counts)
+    if absent:
+        return unknown(f"{why}; not seen: {', '.join(absent)}", counts)
+    gone = [e for e in optional if not _seen(facts, e)]
+    aside = f" (not seen, optional: {', '.join(gone)})" if gone else ""
+    return passed(f"seen: {', '.join(events)}{aside}", counts)
+
+
+def _seen(facts: Facts, event: str) -> int:
+    return sum(facts.lifecycle_counts.get(e, 0) for e in (event, *ALTERNATIVES.get(event, ())))
+
+
+def _missing_uids(facts: Facts, event: str, uids: set) -> set:
+    """The users for whom it was not seen; a line that names no user stands for all."""
+    seen = set().union(*(facts.lifecycle_uids.get(e, ()) for e in (event, *ALTERNATIVES.get(event, ()))))
+    return set() if None in seen else uids - seen
+
+
+def _short(uids: set) -> str:
+    names = sorted(map(str, uids))
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
+def close_code(facts: Facts, params: Params) -> Result:
+    wanted, sessions = int(params.get("code") or 1000), reached(facts)
+    if not sessions:
+        return not_reached(facts)
+    total = len(sessions) + facts.folded
+    bad = [s for s in sessions if s.close_code != wanted]
+    # Only sessions that ended with 1000 are ever counted without being kept.
+    folded = facts.folded if wanted != 1000 else 0
+    if not bad and not folded:
+        by = sorted({s.closed.get("by") or "?" for s in sessions if s.closed})
+        return passed(f"{total} of {total} sessions closed with {wanted} (by the {' and the '.join(by)})")
+    detail = f"{len(bad) + folded} of {total} sessions did not close with {wanted}"
+    closed = [s for s in bad if s.close_code is not None]
+    if closed or folded:
+        first = closed[0].problem or f"closed with {closed[0].close_code}" if closed else "closed with 1000"
+        return failed(f"{detail}: {first}", examples(bad, lambda s: f"{s.close_code} {s.problem or ''}".strip()))
+    return missing(facts, detail, [f"{name_of(s)}: no close was recorded" for s in bad])
+
+
+def pusher_probed(facts: Facts, params: Params) -> Result:
+    sessions = [s for s in facts.sessions.values() if s.kind == "pusher"]
+    if not sessions:
+        return unknown("not reached: no pusher session was opened")
+    bad = [s for s in sessions if not _accepted(s)]
+    evidence = examples(sessions, lambda s: s.problem or f"{s.sent or 0} chunks sent, closed {s.close_code}")
+    if not bad:
+        return passed(f"{len(sessions)} pusher sessions connected, sent audio and closed with 1000", evidence)
+    pending = all(s.problem is None and s.closed is None for s in bad)
+    detail = f"{len(bad)} of {len(sessions)} pusher sessions did not connect, take audio and close with 1000"
+    if pending:
+        return missing(facts, detail, evidence)
+    return failed(detail, evidence, unreachable=len(bad) == len(sessions) and all(s.unreachable for s in bad))
+
+
+def _accepted(session: Session) -> bool:
+    audio = (session.sent or 0) > 0 or session.sent_kinds.get("pusher.101", 0) > 0
+    return session.opened is not None and audio and session.problem is None and session.close_code == 1000
+
+
+def conversation_processed(facts: Facts, params: Params) -> Result:
+    sessions = [s for s in facts.sessions.values() if s.kind == "pusher" and s.requested]
+    asked, answered = sum(s.requested for s in sessions), sum(s.processed for s in sessions)
+    refusals = [words for s in sessions for words in s.refusals]
+    if not asked:
+        return unknown("not reached: no conversation was handed to the pusher (104)")
+    detail = f"{answered} of {asked} conversations processed (104 answered by 201)"
+    if refusals:
+        return failed(f"{detail}: {refusals[0]}", refusals)
+    return passed(detail) if answered >= asked else missing(facts, detail)
+
+
+def drained(facts: Facts, params: Params) -> Result:
+    rows = [row for row in facts.drains if row.get("required")]
+    if not rows:
+        return not_reached(facts) if not reached(facts) else unknown("not reached: no end of a session was awaited")
+    late = [row for row in rows if not row.get("seen")]
+    detail = f"{len(rows) - len(late)} of {len(rows)} awaited ends seen in the logs"
+    if not late:
+        return passed(f"{detail}, after at most {max(row.get('waited_s') or 0 for row in rows):.1f} s")
+    words = [f"{r.get('awaited')} of {r.get('uid')}: not seen within {r.get('waited_s') or 0:.1f} s" for r in late]
+    why = facts.not_read("backend")
+    return unknown(f"{detail}; {why}", words) if why else missing(facts, detail, words)

@@ -1,0 +1,191 @@
+"""The vocabulary of expectations. Each is plain data: it is written into the journal and judged from there.
+
+    expect=[expect.zero_import_errors(), expect.close_code(1000), expect.p95("first_segment", below="5s")]
+
+Durations are "5s", "250ms", "2m", or a number of seconds.
+"""
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import Any
+
+from e2e.errors import ScenarioError
+from e2e.verdict.sessions import METRICS
+
+LIFECYCLE = (
+    "conversation_created",
+    "lifecycle_manager_started",
+    "speaker_id_loaded",
+    "integrations_triggered",
+    "client_disconnected",
+)
+"""What the backend's log says of one clean session."""
+
+PERCENTILES = {"p50": 50, "p90": 90, "p95": 95, "p99": 99}
+
+_UNITS = {"ms": 0.001, "s": 1.0, "": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
+_DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|min|m|h|)\s*")
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """One thing that must be so. `check` names the rule, `params` are its plain parameters."""
+
+    check: str
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The stable name of the check: the rule, and for latencies the metric (`p95_first_segment`)."""
+        return f"{self.check}_{self.params.get('metric')}" if self.check in PERCENTILES else self.check
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"check": self.check, **self.params}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "Expectation":
+        return cls(str(data.get("check")), {k: v for k, v in data.items() if k != "check"})
+
+
+def seconds(duration: str | float) -> float:
+    """A duration in seconds.
+
+    Raises:
+        ScenarioError: it is none, or not above zero.
+    """
+    value = math.nan
+    if isinstance(duration, str):
+        match = _DURATION.fullmatch(duration)
+        value = float(match[1]) * _UNITS[match[2]] if match else math.nan
+    elif isinstance(duration, int | float) and not isinstance(duration, bool):
+        value = float(duration)
+    if not (math.isfinite(value) and value > 0):
+        raise ScenarioError(f'{duration!r} is not a duration; write "5s", "250ms", "2m" or a number of seconds above 0')
+    return value
+
+
+def services_healthy() -> Expectation:
+    """Every service answered its health URL (or opened its port) and lived until the run stopped it."""
+    return Expectation("services_healthy")
+
+
+def routes_counted() -> Expectation:
+    """`openapi.json` was read and names at least one route."""
+    return Expectation("routes_counted")
+
+
+def endpoints_as_expected() -> Expectation:
+    """Every row of the endpoint table answered with a status that the row expects."""
+    return Expectation("endpoints_as_expected")
+
+
+def auth_refused() -> Expectation:
+    """Upgrades without credentials, or with wrong ones, were refused."""
+    return Expectation("auth_refused")
+
+
+def connected() -> Expectation:
+    """Every session's WebSocket was accepted."""
+    return Expectation("connected")
+
+
+def ready() -> Expectation:
+    """Every listen session was told `service_status: ready`."""
+    return Expectation("ready")
+
+
+def all_chunks_sent() -> Expectation:
+    """Every chunk that was planned was sent."""
+    return Expectation("all_chunks_sent")
+
+
+def transcripts_received(at_least: int = 1) -> Expectation:
+    """Every listen session received at least so many transcript messages."""
+    return Expectation("transcripts_received", {"at_least": _count(at_least, "transcripts_received(at_least=...)")})
+
+
+def conversation_stored() -> Expectation:
+    """Each session's conversation can be read over HTTP, with its transcript."""
+    return Expectation("conversation_stored")
+
+
+def lifecycle(*events: str, optional: tuple[str, ...] = ()) -> Expectation:
+    """The logs show these events for each session. Without names: those of a clean session, `LIFECYCLE`.
+
+    Events in `optional` are reported when they are missing, and never fail the check.
+    """
+    names = list(events or (e for e in LIFECYCLE if e not in optional))
+    return Expectation("lifecycle", {"events": names, "optional": list(optional)})
+
+
+def close_code(code: int = 1000) -> Expectation:
+    """Every session that the service took ended with this close code."""
+    if isinstance(code, bool) or not isinstance(code, int) or not 1000 <= code <= 4999:
+        raise ScenarioError(f"close_code({code!r}): a WebSocket close code is a number from 1000 to 4999")
+    return Expectation("close_code", {"code": code})
+
+
+def zero_import_errors() -> Expectation:
+    """No import failed in any service, and their logs were really read."""
+    return Expectation("zero_import_errors")
+
+
+def pusher_probed() -> Expectation:
+    """A pusher session connected, its audio was accepted, and it closed cleanly."""
+    return Expectation("pusher_probed")
+
+
+def conversation_processed() -> Expectation:
+    """Every conversation that was handed to the pusher (104) was answered with success (201)."""
+    return Expectation("conversation_processed")
+
+
+def drained() -> Expectation:
+    """The services' logs show the end of each session that the run waited for."""
+    return Expectation("drained")
+
+
+def no_session_failed() -> Expectation:
+    """No session was refused, timed out, or was ended by the server or the network."""
+    return Expectation("no_session_failed")
+
+
+def word_error_rate(below: float = 0.25) -> Expectation:
+    """Word error rate, pooled over all sessions, as a share (0.25 is 25 %)."""
+    if isinstance(below, bool) or not isinstance(below, int | float) or not 0 < below <= 10:
+        raise ScenarioError(f"word_error_rate(below={below!r}): write a share above 0, such as 0.25 for 25 %")
+    return Expectation("word_error_rate", {"below": float(below)})
+
+
+def p50(metric: str, below: str | float) -> Expectation:
+    return _percentile("p50", metric, below)
+
+
+def p90(metric: str, below: str | float) -> Expectation:
+    return _percentile("p90", metric, below)
+
+
+def p95(metric: str, below: str | float) -> Expectation:
+    return _percentile("p95", metric, below)
+
+
+def p99(metric: str, below: str | float) -> Expectation:
+    return _percentile("p99", metric, below)
+
+
+def _percentile(check: str, metric: str, below: str | float) -> Expectation:
+    """`below` is kept in seconds."""
+    if metric not in METRICS:
+        near = get_close_matches(str(metric), METRICS, n=1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise ScenarioError(f"{check}({metric!r}): no such latency; {hint}known are {', '.join(METRICS)}")
+    return Expectation(check, {"metric": metric, "below": seconds(below)})
+
+
+def _count(value: int, where: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ScenarioError(f"{where}: {value!r} is not a number of 1 or more")
+    return value

@@ -1,0 +1,390 @@
+"""The journal in one pass: what a run did. Checks, verdict and reports read these facts and nothing else."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from e2e.record.histogram import Histogram
+from e2e.verdict.bounded import Bounded, BoundedCounter
+from e2e.verdict.logs import Excerpt, ImportProblems, LogLine
+from e2e.verdict.services import Service, ServiceLog, why_not_read
+from e2e.verdict.sessions import REALTIME, Latencies, Session
+from e2e.verdict.transcript import Tape, WordErrors, joined
+
+Record = dict[str, Any]
+
+MAX_SESSIONS = 5_000
+MAX_TEXTS = 20
+
+
+@dataclass(slots=True)
+class Totals:
+    """Counters over the sessions of the stream; probes are not among them."""
+
+    sessions: int = 0
+    reached: int = 0
+    failed: int = 0
+    planned: int = 0
+    sent: int = 0
+    bytes: int = 0
+    unsettled: int = 0
+    close_codes: Counter = field(default_factory=Counter)
+    late: float = 0.0
+    lateness: Histogram = field(default_factory=Histogram)
+    backlog: int = 0
+    probes: int = 0
+    probe_chunks: int = 0
+
+
+@dataclass(slots=True)
+class Generator:
+    """Samples of the generator itself, once a second. Loop lag in ms; only samples while audio was sent."""
+
+    samples: int = 0
+    cpu_sum: float = 0.0
+    cpu_max: float = 0.0
+    rss_mb: float = 0.0
+    lag: Histogram = field(default_factory=Histogram)
+    sends: Histogram = field(default_factory=Histogram)
+    sends_n: int = 0
+    sends_bytes: int = 0
+
+
+@dataclass(slots=True)
+class Facts:
+    """What a run did. Collections are bounded; where there was more, the collection says how much."""
+
+    run: Record = field(default_factory=dict)
+    tapes: list[Tape] = field(default_factory=list)
+    phases: list[dict[str, Any]] = field(default_factory=list)
+    services: dict[str, Service] = field(default_factory=dict)
+    logs: dict[str, ServiceLog] = field(default_factory=dict)
+    excerpt: Excerpt = field(default_factory=Excerpt)
+    endpoints: Bounded[Record] = field(default_factory=lambda: Bounded(500))
+    auth: Bounded[Record] = field(default_factory=lambda: Bounded(100))
+    sessions: dict[str, Session] = field(default_factory=dict)
+    folded: int = 0
+    folded_transcripts: int = 0
+    folded_unstored: int = 0
+    totals: Totals = field(default_factory=Totals)
+    messages: BoundedCounter = field(default_factory=BoundedCounter)
+    latencies: Latencies = field(default_factory=Latencies)
+    paces: set[str] = field(default_factory=set)
+    words: WordErrors = field(default_factory=WordErrors)
+    lifecycle: Bounded[Record] = field(default_factory=lambda: Bounded(1000))
+    lifecycle_counts: BoundedCounter = field(default_factory=BoundedCounter)
+    lifecycle_uids: dict[str, set[str | None]] = field(default_factory=dict)
+    imports: ImportProblems = field(default_factory=ImportProblems)
+    errors: Bounded[Record] = field(default_factory=lambda: Bounded(50))
+    noise: int = 0
+    drains: Bounded[Record] = field(default_factory=lambda: Bounded(2000))
+    generator: Generator = field(default_factory=Generator)
+    notes: Bounded[str] = field(default_factory=lambda: Bounded(50))
+    checks: Bounded[Record] = field(default_factory=lambda: Bounded(500))
+    end: Record | None = None
+    last_t: float = 0.0
+
+    @property
+    def stream(self) -> list[Session]:
+        """The sessions that are the test itself; of very many, those that ended cleanly are only counted."""
+        return [s for s in self.sessions.values() if not s.probe]
+
+    @property
+    def probes(self) -> list[Session]:
+        return [s for s in self.sessions.values() if s.probe]
+
+    @property
+    def interrupted(self) -> bool:
+        return self.end is not None and self.end.get("reason") == "interrupted"
+
+    @property
+    def cut_short(self) -> str | None:
+        """Why the run did not do all that it meant to; None for a run that came to its own end."""
+        if self.end is None:
+            return "the journal ends before the run did"
+        return "the run was interrupted" if self.interrupted else None
+
+    @property
+    def unpaced(self) -> str | None:
+        """The pace at which no latency is claimed; None for a run in real time."""
+        return next((p for p in sorted(self.paces or {self.pace}) if p != REALTIME), None)
+
+    @property
+    def pace(self) -> str:
+        return str((self.run.get("options") or {}).get("pace") or REALTIME)
+
+    @property
+    def under_test(self) -> list[str]:
+        """The services whose work this run saw or depended on."""
+        target = self.run.get("target") or {}
+        names = {*self.services, *self.logs}
+        listened = any(s.kind == "listen" for s in self.sessions.values()) or self.folded > 0
+        names |= {n for n in ("backend", "pusher") if target.get(n) and (listened or not names)}
+        return sorted(names)
+
+    def not_read(self, service: str) -> str | None:
+        """Why the log of a service proves nothing; None when it was read."""
+        return why_not_read(self.logs.get(service), self.services.get(service), service)
+
+
+def read_facts(records: Iterable[Record]) -> Facts:
+    """Fold the records of a journal, in their order. Kinds that are not known are skipped."""
+    fold = _Fold()
+    for record in records:
+        fold.take(record)
+    return fold.finish()
+
+
+class _Fold:
+    def __init__(self) -> None:
+        self.facts = Facts()
+        self._open: set[str] = set()
+        self._probing: dict[str, float | None] = {}
+        self._playing = 0
+
+    def take(self, record: Record) -> None:
+        self.facts.last_t = max(self.facts.last_t, record["t"])
+        handler = _HANDLERS.get(record["type"])
+        if handler is not None:
+            handler(self, record)
+
+    def finish(self) -> Facts:
+        for sid in sorted(self._open):
+            self._settle(self.facts.sessions[sid], closed=False)
+        facts, totals = self.facts, self.facts.totals
+        if totals.unsettled:
+            # The ten-a-second truth of the pacer stands in for the `closed` records that never came.
+            totals.sent = max(totals.sent, facts.generator.sends_n - totals.probe_chunks)
+            totals.bytes = max(totals.bytes, facts.generator.sends_bytes)
+        complete = not totals.unsettled or totals.lateness.count >= facts.generator.sends.count
+        lateness = totals.lateness if complete else facts.generator.sends
+        if lateness.count and facts.unpaced is None:
+            facts.latencies["send_lateness"] = lateness
+        return facts
+
+    # -- the run -----------------------------------------------------------------------------------------------
+
+    def run(self, record: Record) -> None:
+        self.facts.run = record
+
+    def tape(self, record: Record) -> None:
+        if len(self.facts.tapes) < 100:
+            self.facts.tapes.append(Tape.from_record(record))
+
+    def phase(self, record: Record) -> None:
+        phases = self.facts.phases
+        if record.get("state") == "begin" and len(phases) < 200:
+            phases.append({"phase": record.get("phase"), "begin": record["t"], "end": None})
+        elif record.get("state") == "end":
+            for phase in reversed(phases):
+                if phase["phase"] == record.get("phase") and phase["end"] is None:
+                    phase["end"] = record["t"]
+                    break
+
+    def note(self, record: Record) -> None:
+        self.facts.notes.add(str(record.get("text")))
+
+    def end(self, record: Record) -> None:
+        self.facts.end = record
+
+    # -- services and their logs -------------------------------------------------------------------------------
+
+    def _service(self, record: Record) -> Service:
+        name = str(record.get("service"))
+        return self.facts.services.setdefault(name, Service(name))
+
+    def _log(self, record: Record) -> ServiceLog:
+        name = str(record.get("service"))
+        return self.facts.logs.setdefault(name, ServiceLog(name))
+
+    def service(self, record: Record) -> None:
+        self._service(record).fold(record)
+
+    def log_source(self, record: Record) -> None:
+        self._log(record).fold(record)
+
+    def log(self, record: Record) -> None:
+        service, text = str(record.get("service")), str(record.get("text"))
+        self._log(record).line(text)
+        line = LogLine(record["t"], service, record.get("n") or 0, str(record.get("level") or ""), text)
+        self.facts.excerpt.line(line, probing=service == "pusher" and self._is_probing(record["t"]))
+
+    def _is_probing(self, t: float) -> bool:
+        # A log line may be read a moment after the close that caused it.
+        return any(ended is None or t <= ended + 1.0 for ended in self._probing.values())
+
+    def lifecycle(self, record: Record) -> None:
+        facts, event = self.facts, str(record.get("event"))
+        text = facts.excerpt.mark(str(record.get("service")), record.get("n"), event)
+        facts.lifecycle.add({**record, "text": text})
+        facts.lifecycle_counts.count(event)
+        uids = facts.lifecycle_uids.setdefault(event, set()) if len(facts.lifecycle_uids) < 200 else set()
+        if len(uids) < 20_000:
+            uids.add(record.get("uid"))
+
+    def import_error(self, record: Record) -> None:
+        self.facts.imports.fold(record)
+        self.facts.excerpt.mark(str(record.get("service")), record.get("n"), "import_error")
+
+    def error_line(self, record: Record) -> None:
+        if record.get("noise"):
+            self.facts.noise += 1
+            return
+        self.facts.errors.add(record)
+        self.facts.excerpt.mark(str(record.get("service")), record.get("n"), "error")
+
+    def routes(self, record: Record) -> None:
+        # A service that only answers over HTTP was still seen.
+        self._service(record).routes = record
+
+    def endpoint(self, record: Record) -> None:
+        self.facts.endpoints.add(record)
+
+    def auth_refused(self, record: Record) -> None:
+        self.facts.auth.add(record)
+
+    # -- sessions ----------------------------------------------------------------------------------------------
+
+    def _session(self, record: Record) -> Session:
+        sid = str(record.get("sid"))
+        session = self.facts.sessions.get(sid)
+        if session is None:
+            session = Session(sid, str(record.get("kind") or "listen"), self.facts.pace)
+            self.facts.sessions[sid] = session
+            self._open.add(sid)
+        return session
+
+    def session(self, record: Record) -> None:
+        session = self._session(record)
+        session.event(record, self.facts.latencies)
+        event = record.get("event")
+        if event == "connecting":
+            if session.probe:
+                if session.kind == "pusher":
+                    self._probing[session.sid] = None
+            elif self.facts.excerpt.streaming_since is None:
+                self.facts.excerpt.streaming_since = record["t"]
+        # A session that was never open has no `closed`: its failure is its last record.
+        if event == "closed" or (event == "failed" and session.opened is None):
+            self._settle(session, closed=True)
+
+    def stream(self, record: Record) -> None:
+        session = self._session(record)
+        session.stream(record, self._tape)
+        self._playing += {"begin": 1, "end": -1}.get(str(record.get("event")), 0)
+        if not session.probe:
+            self.facts.paces.add(session.pace)
+
+    def _tape(self, name: str, planned: int) -> Tape | None:
+        named = [t for t in self.facts.tapes if t.name == name]
+        return next((t for t in named if t.chunks == planned), named[-1] if named else None)
+
+    def message(self, record: Record) -> None:
+        session = self._session(record)
+        session.message(record, self.facts.latencies)
+        if not session.probe:
+            self.facts.messages.count(str(record.get("kind")))
+
+    def sent(self, record: Record) -> None:
+        self._session(record).sent_record(record)
+
+    def conversation(self, record: Record) -> None:
+        session = self.facts.sessions.get(str(record.get("sid")))
+        if session is not None:
+            session.conversation = record
+        elif self.facts.folded and not record.get("found"):
+            self.facts.folded_unstored += 1
+
+    def _settle(self, session: Session, *, closed: bool) -> None:
+        if session.sid not in self._open:
+            return
+        self._open.discard(session.sid)
+        facts = self.facts
+        if session.plays and session.plays[-1].sent is None:
+            self._playing -= 1
+        session.settle(facts.latencies)
+        if session.sid in self._probing:
+            self._probing[session.sid] = session.ended
+        if session.probe:
+            facts.totals.probes += 1
+            facts.totals.probe_chunks += session.sent or 0
+            return
+        self._count(session, closed)
+        if session.plays and session.reached:
+            session.text = session.transcript.text()
+            sent = [(p, min(p.planned, p.sent if p.sent is not None else session.sent or 0)) for p in session.plays]
+            session.reference = joined(p.tape.said(n) if p.tape else None for p, n in sent)
+            if session.kind == "listen":
+                facts.words.add(session.reference, session.text)
+        self._slim(session)
+
+    def _count(self, session: Session, closed: bool) -> None:
+        totals, record = self.facts.totals, session.closed or {}
+        totals.sessions += 1
+        totals.reached += session.reached
+        totals.failed += session.problem is not None
+        totals.planned += session.planned
+        totals.sent += session.sent or 0
+        totals.bytes += record.get("bytes_sent") or 0
+        totals.unsettled += bool(session.plays) and not closed
+        totals.backlog = max(totals.backlog, record.get("backlog_max_bytes") or 0)
+        if record.get("code") is not None:
+            totals.close_codes[str(record["code"])] += 1
+        if record.get("lateness"):
+            lateness = Histogram.from_dict(record["lateness"])
+            totals.lateness.merge(lateness)
+            totals.late += lateness.share_above(chunk_ms(session) / 2) * lateness.count
+
+    def _slim(self, session: Session) -> None:
+        """Keep what checks ask of one session; drop what has been counted."""
+        facts = self.facts
+        session.transcript.segments.clear()
+        session.transcript.seen.clear()
+        if facts.totals.sessions > MAX_TEXTS:
+            session.text, session.reference = session.text[:200], None
+        clean = session.reached and session.problem is None and session.close_code == 1000
+        clean = clean and session.sent == session.planned and session.transcripts > 0
+        if clean and len(facts.sessions) > MAX_SESSIONS:
+            smallest = facts.folded_transcripts if facts.folded else session.transcripts
+            facts.folded_transcripts = min(smallest, session.transcripts)
+            facts.folded += 1
+            del facts.sessions[session.sid]
+
+    # -- the generator -----------------------------------------------------------------------------------------
+
+    def sends(self, record: Record) -> None:
+        generator = self.facts.generator
+        generator.sends_n += record.get("n") or 0
+        generator.sends_bytes += record.get("bytes") or 0
+        if record.get("lateness"):
+            generator.sends.merge(Histogram.from_dict(record["lateness"]))
+
+    def generator(self, record: Record) -> None:
+        generator, cpu = self.facts.generator, record.get("cpu") or 0.0
+        generator.rss_mb = max(generator.rss_mb, record.get("rss_mb") or 0.0)
+        if self._playing <= 0:
+            return
+        generator.samples += 1
+        generator.cpu_sum += cpu
+        generator.cpu_max = max(generator.cpu_max, cpu)
+        generator.lag.add(record.get("loop_lag_ms") or 0.0)
+
+    def drain(self, record: Record) -> None:
+        self.facts.drains.add(record)
+
+    def check(self, record: Record) -> None:
+        self.facts.checks.add(record)
+
+
+def chunk_ms(session: Session) -> float:
+    """The shortest chunk that a session played, in ms of audio."""
+    return min((p.tape.chunk_ms if p.tape else p.interval_ms for p in session.plays), default=100.0)
+
+
+_KINDS = (
+    *("run", "tape", "phase", "note", "end", "service", "log_source", "log", "lifecycle", "import_error"),
+    *("error_line", "routes", "endpoint", "auth_refused", "session", "stream", "message", "sent", "conversation"),
+    *("sends", "generator", "drain", "check"),
+)
+_HANDLERS = {kind: getattr(_Fold, kind) for kind in _KINDS}

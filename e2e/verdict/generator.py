@@ -1,0 +1,40 @@
+"""Whether the generator kept its word: if it did not, no number of the run means anything."""
+
+from dataclasses import dataclass, field
+
+from e2e.verdict.facts import Facts, chunk_ms
+
+MAX_LATE_SHARE = 0.01
+
+
+@dataclass(slots=True)
+class GeneratorHealth:
+    """`valid` is None where nothing was sent at a pace. `reasons` say why it is invalid."""
+
+    valid: bool | None
+    reasons: list[str] = field(default_factory=list)
+    late_share: float | None = None
+    chunk_ms: float | None = None
+
+
+def judge_generator(facts: Facts) -> GeneratorHealth:
+    """Invalid: more than 1 % of chunks later than half a chunk, or the event loop stalled for longer than a chunk.
+
+    A chunk counts with the time of its audio. At `Nx` the interval between two chunks is shorter, but no latency is
+    claimed there, so only a generator that fell behind by the same absolute time is told off. At `max` there is no
+    schedule to keep.
+    """
+    paced = [s for s in facts.stream if s.plays and s.pace != "max"]
+    generator, totals = facts.generator, facts.totals
+    lateness = totals.lateness if totals.lateness.count >= generator.sends.count else generator.sends
+    if (not paced and not facts.folded) or not (lateness.count or generator.samples):
+        return GeneratorHealth(None)
+    chunk = min((chunk_ms(s) for s in paced), default=100.0)
+    late = totals.late / lateness.count if lateness is totals.lateness and lateness.count else None
+    late = lateness.share_above(chunk / 2) if late is None else late
+    reasons = []
+    if late > MAX_LATE_SHARE:
+        reasons.append(f"{late:.1%} of the chunks were sent more than {chunk / 2:.0f} ms late")
+    if generator.lag.max is not None and generator.lag.max > chunk:
+        reasons.append(f"the event loop stalled for {generator.lag.max:.0f} ms, longer than a chunk of {chunk:.0f} ms")
+    return GeneratorHealth(not reasons, reasons, late, chunk)

@@ -1,0 +1,92 @@
+"""What all checks together say, in one value, one sentence and one exit code."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from e2e.errors import ExitCode
+from e2e.verdict.check import Check, why_no_session
+from e2e.verdict.checks import all_checks
+from e2e.verdict.facts import Facts
+from e2e.verdict.generator import GeneratorHealth, judge_generator
+
+Value = Literal["pass", "fail", "inconclusive", "invalid"]
+
+
+@dataclass(slots=True)
+class Verdict:
+    value: Value
+    exit_code: ExitCode
+    sentence: str
+    checks: list[Check]
+    generator: GeneratorHealth
+
+    def of(self, status: str) -> list[Check]:
+        return [c for c in self.checks if c.status == status]
+
+
+def judge(facts: Facts) -> Verdict:
+    """The exit code is the first that holds of 130, 1, 5, 3, 4, 0 (2, wrong usage, leaves no journal)."""
+    checks, generator = all_checks(facts), judge_generator(facts)
+    if facts.imports.total:
+        # A cause was seen, so nothing is "just not there" any more.
+        for check in checks:
+            check.unreachable = False
+    value, code = _value(facts, checks, generator)
+    return Verdict(value, code, _sentence(facts, checks, generator, value, code), checks, generator)
+
+
+def _value(facts: Facts, checks: list[Check], generator: GeneratorHealth) -> tuple[Value, ExitCode]:
+    failed = [c for c in checks if c.status == "fail"]
+    hard = [c for c in failed if not c.unreachable]
+    if facts.interrupted:
+        return "fail" if hard else "inconclusive", ExitCode.INTERRUPTED
+    if hard:
+        return "fail", ExitCode.FAIL
+    if generator.valid is False:
+        return "invalid", ExitCode.INVALID
+    open_questions = not checks or any(c.status == "inconclusive" for c in checks) or _ended_badly(facts)
+    if failed or (open_questions and _nobody_there(facts)):
+        return "fail", ExitCode.UNREACHABLE
+    return ("inconclusive", ExitCode.INCONCLUSIVE) if open_questions else ("pass", ExitCode.PASS)
+
+
+def _ended_badly(facts: Facts) -> bool:
+    return facts.end is None or facts.end.get("reason") != "complete"
+
+
+def _nobody_there(facts: Facts) -> bool:
+    """The target was never reached, for no cause that was seen: no session got ready, no service came up."""
+    if facts.imports.total or facts.cut_short:
+        return False
+    sessions = facts.stream
+    if sessions or facts.folded:
+        return not facts.folded and all(s.unreachable for s in sessions)
+    down = [s for s in facts.services.values() if s.status in ("exited", "unhealthy")]
+    return bool(down) and all(s.up is None for s in down)
+
+
+def _sentence(facts: Facts, checks: list[Check], generator: GeneratorHealth, value: Value, code: ExitCode) -> str:
+    failed = [c for c in checks if c.status == "fail"]
+    unsure = [c for c in checks if c.status == "inconclusive"]
+    prefix = ""
+    if facts.interrupted:
+        prefix = f"The run was interrupted after {facts.last_t:.0f} s. "
+    elif facts.end is None:
+        prefix = f"The run did not end by itself: its journal stops after {facts.last_t:.0f} s. "
+    elif facts.end.get("reason") == "error":
+        prefix = f"The run ended with an error: {facts.end.get('error') or 'unknown'}. "
+    if code is ExitCode.UNREACHABLE:
+        detail = failed[0].detail if failed else why_no_session(facts)
+        return f"{prefix}The target was not reached, or never got ready: {detail}."
+    if failed:
+        more = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
+        return f"{prefix}{len(failed)} of {len(checks)} checks failed: {failed[0].name}, {failed[0].detail}{more}."
+    if value == "invalid":
+        return f"{prefix}The generator was the bottleneck, so no number of this run counts: {generator.reasons[0]}."
+    if unsure:
+        more = f" (and {len(unsure) - 1} more)" if len(unsure) > 1 else ""
+        first = f"{unsure[0].name}, {unsure[0].detail}{more}"
+        return f"{prefix}{len(unsure)} of {len(checks)} checks could not be decided: {first}."
+    if not checks:
+        return f"{prefix}Nothing was expected of this run, so nothing is proven."
+    return f"{prefix}All {len(checks)} checks hold."

@@ -1,0 +1,142 @@
+"""The log lines that a report quotes, and the errors in them, grouped so that a line a second stays one entry."""
+
+from collections import OrderedDict, deque
+from dataclasses import dataclass, field
+from typing import Any
+
+from e2e.verdict.bounded import Bounded
+
+_RECENT = 256
+_GROUPS = 100
+
+
+@dataclass(slots=True)
+class LogLine:
+    t: float
+    service: str
+    n: int
+    level: str
+    text: str
+    mark: str | None = None
+
+
+@dataclass(slots=True)
+class ImportProblem:
+    """One import that failed, however often the log repeats it. `phase` is where it was first seen."""
+
+    service: str
+    kind: str
+    module: str | None
+    name: str | None
+    file: str | None
+    line: int | None
+    phase: str | None
+    source: str
+    evidence: list[str]
+    t: float
+    count: int = 1
+
+    @property
+    def title(self) -> str:
+        """`ImportError: Geolocation from models.geolocation (backend, routers/x.py:12, stream)`."""
+        what = f"{self.name} from {self.module}" if self.name and self.module else self.module or self.name or "unnamed"
+        place = f"{self.file}:{self.line}" if self.file and self.line else self.file
+        return f"{self.kind}: {what} ({', '.join(p for p in (self.service, place, self.phase) if p)})"
+
+
+@dataclass(slots=True)
+class ImportProblems:
+    """Import errors by what failed and where; `total` counts every line."""
+
+    groups: dict[tuple, ImportProblem] = field(default_factory=dict)
+    total: int = 0
+    ungrouped: int = 0
+
+    def fold(self, record: dict[str, Any]) -> None:
+        self.total += 1
+        key = tuple(record.get(k) for k in ("service", "kind", "module", "name", "file", "line"))
+        if key in self.groups:
+            self.groups[key].count += 1
+        elif len(self.groups) >= _GROUPS:
+            self.ungrouped += 1
+        else:
+            evidence = [str(line) for line in record.get("evidence") or ()][-12:]
+            self.groups[key] = ImportProblem(
+                service=record.get("service") or "?",
+                kind=record.get("kind") or "ImportError",
+                module=record.get("module"),
+                name=record.get("name"),
+                file=record.get("file"),
+                line=record.get("line"),
+                phase=record.get("phase"),
+                source=record.get("source") or "log",
+                evidence=evidence,
+                t=record["t"],
+            )
+
+    def __iter__(self):
+        return iter(self.groups.values())
+
+
+class Excerpt:
+    """Lines worth quoting: those that the catalogue knows, and the first and last others while sessions streamed.
+
+    A life-cycle record names its line by number; the line itself may come just before it or just after.
+    """
+
+    def __init__(self) -> None:
+        self.marked: Bounded[LogLine] = Bounded(400)
+        self.others: Bounded[LogLine] = Bounded(60)
+        self.probe: Bounded[LogLine] = Bounded(12)
+        self.last: deque[LogLine] = deque(maxlen=60)
+        self.in_window = 0
+        self.streaming_since: float | None = None
+        self._recent: OrderedDict[tuple[str, int], LogLine] = OrderedDict()
+        self._awaited: OrderedDict[tuple[str, int], str] = OrderedDict()
+
+    def line(self, line: LogLine, *, probing: bool) -> None:
+        key = (line.service, line.n)
+        _remember(self._recent, key, line)
+        self.last.append(line)
+        if probing:
+            self.probe.add(line)
+        if self.streaming_since is not None:
+            self.in_window += 1
+            self.others.add(line)
+        if key in self._awaited:
+            self.mark(*key, self._awaited.pop(key))
+
+    def mark(self, service: str, n: int | None, mark: str) -> str | None:
+        """Name what a line says; returns its text when it has already been read."""
+        if n is None:
+            return None
+        line = self._recent.get((service, n))
+        if line is None:
+            _remember(self._awaited, (service, n), mark)
+            return None
+        if line.mark is None:
+            line.mark = mark
+            self.marked.add(line)
+        return line.text
+
+    def quote(self, limit: int) -> tuple[list[LogLine], int]:
+        """At most `limit` lines in order of time, and how many lines of the streaming time are not among them."""
+        since = self.streaming_since
+        if since is None:
+            lines = list(self.last)[-limit:]
+            return lines, 0
+        chosen = {(x.service, x.n): x for x in self.marked if x.t >= since or x.mark == "import_error"}
+        chosen = dict(list(chosen.items())[:limit])
+        for line in (*self.others, *self.last):
+            if len(chosen) >= limit:
+                break
+            if line.t >= since:
+                chosen.setdefault((line.service, line.n), line)
+        lines = sorted(chosen.values(), key=lambda x: (x.t, x.service, x.n))
+        return lines, max(0, self.in_window - sum(x.t >= since for x in lines))
+
+
+def _remember(store: OrderedDict, key: tuple[str, int], value: Any) -> None:
+    store[key] = value
+    if len(store) > _RECENT:
+        store.popitem(last=False)

@@ -1,0 +1,248 @@
+"""One session as its records tell it: events, plays, messages, close codes, and the latencies that they allow."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from e2e.record.histogram import Histogram
+from e2e.verdict.bounded import BoundedCounter
+from e2e.verdict.transcript import Tape, Transcript
+
+Record = dict[str, Any]
+
+REALTIME = "realtime"
+
+METRICS = {
+    "connect": "connection established - connect call",
+    "handshake": "101 received - intended connect instant",
+    "ready": "service_status ready - 101 received",
+    "first_segment": "first transcript - intended send instant of the first byte",
+    "first_segment_speech": "first transcript - first speech of the tape",
+    "segment_emission": "first sight of a segment - (first byte + the segment's end)",
+    "finalisation": "last transcript - last audio sent",
+    "heartbeat": "interval between two pings",
+    "send_lateness": "actual - intended send instant of a chunk (the generator's own)",
+    "pusher_processing": "201 received - 104 sent",
+}
+"""Latencies by name, with their definition. All are in milliseconds."""
+
+ANY_PACE = frozenset({"connect", "handshake", "ready"})
+"""What may be claimed at every pace: audio that is sent faster than it was spoken makes all others meaningless."""
+
+_MAX_PLAYS = 200
+_MAX_REQUESTS = 1000
+
+
+@dataclass(slots=True)
+class Play:
+    """One tape played in a session. `start` is S, `offset` the seconds of audio that the session sent before it."""
+
+    tape: Tape | None
+    tape_name: str
+    planned: int
+    pace: str
+    interval_ms: float
+    start: float
+    offset: float
+    sent: int | None = None
+    seconds: float | None = None
+    last_send: float | None = None
+    realtime_factor: float | None = None
+
+
+class Latencies(dict[str, Histogram]):
+    """Histograms by metric, made when first needed."""
+
+    def add(self, metric: str, ms: float | None) -> None:
+        if ms is not None:
+            self.setdefault(metric, Histogram()).add(ms)
+
+
+@dataclass(slots=True)
+class Session:
+    """`probe`: a service looked at alone, not the stream. `pace` is the run's until the session plays a tape."""
+
+    sid: str
+    kind: str
+    pace: str = REALTIME
+    uid: str | None = None
+    device: Any = None
+    probe: bool = False
+    url: str | None = None
+    began: float = 0.0
+    opened: float | None = None
+    connect_ms: float | None = None
+    handshake_ms: float | None = None
+    ready_ms: float | None = None
+    failed: Record | None = None
+    closed: Record | None = None
+    ended: float | None = None
+    plays: list[Play] = field(default_factory=list)
+    messages: BoundedCounter = field(default_factory=BoundedCounter)
+    sent_kinds: BoundedCounter = field(default_factory=BoundedCounter)
+    transcript: Transcript = field(default_factory=Transcript)
+    first_transcript: float | None = None
+    last_transcript: float | None = None
+    last_ping: float | None = None
+    requests: dict[str, float] = field(default_factory=dict)
+    requested: int = 0
+    processed: int = 0
+    refusals: list[str] = field(default_factory=list)
+    conversation: Record | None = None
+    text: str = ""
+    reference: str | None = None
+
+    # -- what it amounts to ------------------------------------------------------------------------------------
+
+    @property
+    def reached(self) -> bool:
+        """Whether the service was there for it: ready (listen), or open (pusher, which announces nothing)."""
+        return self.ready_ms is not None if self.kind == "listen" else self.opened is not None
+
+    @property
+    def close_code(self) -> int | None:
+        return self.closed.get("code") if self.closed else None
+
+    @property
+    def planned(self) -> int:
+        plays = sum(p.planned for p in self.plays)
+        return max(plays, (self.closed or {}).get("chunks_planned") or 0)
+
+    @property
+    def sent(self) -> int | None:
+        """Chunks sent; None when the journal ends before it says so."""
+        if self.closed is not None and self.closed.get("chunks_sent") is not None:
+            return self.closed["chunks_sent"]
+        if any(p.sent is None for p in self.plays):
+            return None
+        return sum(p.sent or 0 for p in self.plays)
+
+    @property
+    def transcripts(self) -> int:
+        return self.messages.get("transcript", 0)
+
+    @property
+    def problem(self) -> str | None:
+        """What went wrong with it, in words; None for a session that ended as it should, or has not ended."""
+        if self.failed is not None:
+            reason, error = self.failed.get("reason") or "failed", self.failed.get("error")
+            return f"{reason}: {error}" if error else str(reason)
+        code, by = self.close_code, (self.closed or {}).get("by")
+        if by in ("server", "lost") and code not in (1000, 1001):
+            words = (self.closed or {}).get("reason")
+            return (
+                f"closed by the {'server' if by == 'server' else 'network'} with {code}{f' {words}' if words else ''}"
+            )
+        return None
+
+    @property
+    def unreachable(self) -> bool:
+        """It failed because the target was not there or never got ready, and the target named no cause of its own."""
+        return not self.reached and self.problem is not None and self.close_code != 1011
+
+    # -- records -----------------------------------------------------------------------------------------------
+
+    def event(self, record: Record, latencies: Latencies) -> None:
+        event = record.get("event")
+        self.uid = record.get("uid", self.uid)
+        self.device = record.get("device", self.device)
+        if event == "connecting":
+            self.began, self.url = record["t"], record.get("url")
+            self.probe = bool(record.get("probe"))
+        elif event == "open":
+            self.opened = record["t"]
+            self.connect_ms, self.handshake_ms = record.get("connect_ms"), record.get("handshake_ms")
+            self._measure(latencies, "connect", self.connect_ms)
+            self._measure(latencies, "handshake", self.handshake_ms)
+        elif event == "ready":
+            self.ready_ms = record.get("ready_ms")
+            if self.ready_ms is None:
+                self.ready_ms = (record["t"] - (self.opened or record["t"])) * 1000
+            self._measure(latencies, "ready", self.ready_ms)
+        elif event == "failed":
+            self.failed, self.ended = self.failed or record, record["t"]
+        elif event == "closed":
+            self.closed, self.ended = record, record["t"]
+
+    def stream(self, record: Record, tape_of: Callable[[str, int], Tape | None]) -> None:
+        if record.get("event") == "begin":
+            self.pace = str(record.get("pace") or REALTIME)
+            if len(self.plays) < _MAX_PLAYS:
+                name, planned = str(record.get("tape")), int(record.get("planned") or 0)
+                offset = sum((p.sent or p.planned) * _chunk_ms(p) / 1000 for p in self.plays)
+                interval, start = float(record.get("interval_ms") or 100), record.get("start")
+                start = record["t"] if start is None else start
+                self.plays.append(Play(tape_of(name, planned), name, planned, self.pace, interval, start, offset))
+        elif record.get("event") == "end" and self.plays:
+            play = self.plays[-1]
+            play.sent, play.seconds = record.get("sent"), record.get("seconds")
+            play.realtime_factor, play.last_send = record.get("realtime_factor"), record.get("last_send")
+
+    def message(self, record: Record, latencies: Latencies) -> None:
+        kind, data, t = str(record.get("kind")), record.get("data"), record["t"]
+        self.messages.count(kind)
+        if kind == "transcript":
+            self._transcript(data, t, latencies)
+        elif kind == "segments_deleted":
+            self.transcript.delete(data)
+        elif kind == "ping":
+            if self.last_ping is not None:
+                self._measure(latencies, "heartbeat", (t - self.last_ping) * 1000)
+            self.last_ping = t
+        elif kind == "pusher.201":
+            self._answer(data if isinstance(data, dict) else {}, t, latencies)
+
+    def sent_record(self, record: Record) -> None:
+        kind, data = str(record.get("kind")), record.get("data")
+        self.sent_kinds.count(kind)
+        if kind == "pusher.104":
+            self.requested += 1
+            if isinstance(data, dict) and len(self.requests) < _MAX_REQUESTS:
+                self.requests[str(data.get("conversation_id"))] = record["t"]
+
+    def settle(self, latencies: Latencies) -> None:
+        """Called once, after the session's last record: what can only be known at its end."""
+        ended = self.plays[-1].last_send if self.plays else None
+        if ended is not None and self.last_transcript is not None:
+            self._measure(latencies, "finalisation", (self.last_transcript - ended) * 1000)
+
+    def _transcript(self, data: Any, t: float, latencies: Latencies) -> None:
+        self.last_transcript = t
+        play = self.plays[0] if self.plays else None
+        if self.first_transcript is None:
+            self.first_transcript = t
+            if play is not None:
+                self._measure(latencies, "first_segment", (t - play.start) * 1000)
+                onset = play.tape.onset if play.tape else None
+                if onset is not None:
+                    self._measure(latencies, "first_segment_speech", (t - play.start - onset) * 1000)
+        for segment in self.transcript.fold(data):
+            spoken = self._spoken(segment.end)
+            if spoken is not None:
+                self._measure(latencies, "segment_emission", (t - spoken) * 1000)
+
+    def _spoken(self, audio_seconds: float) -> float | None:
+        """The `t` at which that second of the session's audio was due: plays may have pauses between them."""
+        for play in reversed(self.plays):
+            if audio_seconds >= play.offset or play is self.plays[0]:
+                return play.start + audio_seconds - play.offset
+        return None
+
+    def _answer(self, data: dict[str, Any], t: float, latencies: Latencies) -> None:
+        conversation = str(data.get("conversation_id"))
+        if data.get("error") or data.get("success") is False:
+            if len(self.refusals) < 20:
+                self.refusals.append(f"{conversation}: {data.get('error') or 'success is false'}")
+        else:
+            self.processed += 1
+        asked = self.requests.pop(conversation, None)
+        if asked is not None:
+            self._measure(latencies, "pusher_processing", (t - asked) * 1000)
+
+    def _measure(self, latencies: Latencies, metric: str, ms: float | None) -> None:
+        if not self.probe and (metric in ANY_PACE or self.pace == REALTIME):
+            latencies.add(metric, ms)
+
+
+def _chunk_ms(play: Play) -> float:
+    return play.tape.chunk_ms if play.tape else 100.0
