@@ -29,9 +29,9 @@ SPEECH = ROOT / "e2e" / "audio" / "speech"
 
 VOICES = ("slt", "rms", "awb")
 LOUDNESS_DBFS = -23.0  # RMS of the speech: the voices differ by several dB as flite makes them
-SPEECH_FLOOR_DB = -40.0  # a frame this far below the loudest one is not speech
+SPEECH_FLOOR_DB = -35.0  # a frame this far below the loudest one is not speech
 FRAME = SAMPLE_RATE // 100
-MARGIN_SECONDS = 0.05  # kept around the speech, so that soft beginnings and ends are not cut off
+MARGIN_SECONDS = 0.08  # kept around the speech, so that soft beginnings and ends are not cut off
 VORBIS_COMPRESSION = 0.7  # libsndfile's 0 (best) .. 1 (smallest)
 
 

@@ -25,8 +25,8 @@ _FULL_SCALE = 32_768.0
 
 def encode_pcm16(samples: np.ndarray) -> bytes:
     """Quantise samples of shape (n,) to 2n bytes. Beyond full scale they are clipped, never wrapped; NaN is silence."""
-    scaled = np.rint(np.nan_to_num(samples, nan=0.0) * _FULL_SCALE)
-    return np.clip(scaled, -_FULL_SCALE, _FULL_SCALE - 1).astype("<i2").tobytes()
+    within = np.clip(np.nan_to_num(samples, nan=0.0), -1.0, 1.0)
+    return np.minimum(np.rint(within * _FULL_SCALE), _FULL_SCALE - 1).astype("<i2").tobytes()
 
 
 def decode_pcm16(data: bytes | bytearray | memoryview) -> np.ndarray:
