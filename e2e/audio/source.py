@@ -33,8 +33,11 @@ def read_audio(path: str | PathLike[str]) -> np.ndarray:
             blocks = list(_resampled(_mono_blocks(file), file.samplerate))
     except (soundfile.SoundFileError, RuntimeError, TypeError, ValueError, OSError) as error:
         # TypeError: soundfile wants to be told the format of headerless .raw files.
-        reason = getattr(error, "error_string", None) or str(error)
-        raise AudioError(f"Cannot read {path} as audio ({reason.rstrip('.')}): convert it to {READABLE}.") from error
+        reason = (getattr(error, "error_string", None) or str(error)).removeprefix("Error : ").rstrip(".")
+        raise AudioError(
+            f"Cannot read {path} as audio ({reason}): if it is damaged copy it again, otherwise convert it to WAV; "
+            f"{READABLE} are read."
+        ) from error
     samples = np.concatenate(blocks) if blocks else np.empty(0, np.float32)
     if not len(samples):
         raise AudioError(f"{path} holds no audio (0 frames): record it again or choose another file.")

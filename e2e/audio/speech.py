@@ -1,6 +1,7 @@
 """The bundled speech: short utterances in three voices, each with its exact text and the place of the speech in it.
 
-The files and their manifest are made by `tools/make_speech.py` from `tools/dialogue.txt`.
+The files and their manifest are made by `tools/make_speech.py` from `tools/dialogue.txt`: original texts, spoken by the
+CMU ARCTIC voices of Flite, whose licence lets anyone use and distribute them.
 """
 
 import io

@@ -81,7 +81,9 @@ def test_a_missing_file_is_named_with_the_folder(tmp_path):
 def test_what_is_not_audio_is_refused_in_one_sentence(tmp_path, name):
     path = tmp_path / name
     path.write_bytes(bytes(range(256)) * 8)
-    with pytest.raises(AudioError, match=r"Cannot read .*noise.* as audio \(.+\): convert it to WAV, FLAC") as caught:
+    with pytest.raises(
+        AudioError, match=r"Cannot read .*noise.* as audio \(.+\): .* convert it to WAV; WAV, FLAC"
+    ) as caught:
         source.read_audio(path)
     assert "\n" not in str(caught.value)
 
