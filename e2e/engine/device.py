@@ -33,6 +33,7 @@ class Device:
     ) -> None:
         self.index = index
         self.target = target
+        self.run_id = target.run_id
         self.random = random.Random(f"{options.seed}/{index}")
         self._credentials: Credentials | None = target.config.credentials
         self.uid = self._credentials.device_uid(index, count) if self._credentials else target.uid

@@ -63,8 +63,9 @@ class TargetConfig:
 class Target:
     """What the steps of `@scenario(before=...)` are given: the services, once a run."""
 
-    def __init__(self, config: TargetConfig, link: Link, next_sid: Callable[[], str]) -> None:
+    def __init__(self, config: TargetConfig, link: Link, next_sid: Callable[[], str], run_id: str) -> None:
         self.config = config
+        self.run_id = run_id
         self._link = link
         self._next_sid = next_sid
 

@@ -1,0 +1,142 @@
+"""The live view of a run: it follows the journal and shows phase, progress, messages and what was heard last."""
+
+import time
+from collections import Counter
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from e2e.record.journal import Journal, Record
+from e2e.record.text import printable
+
+PHASES = {
+    "boot": "starting and probing the services",
+    "services": "each service alone: endpoints, refused auth, pusher",
+    "stream": "streaming",
+    "drain": "waiting for the services to finish",
+    "stop": "stopping",
+}
+PLAIN_SECONDS = 5.0
+
+
+class LiveView:
+    """A context manager around a run. On a terminal one screen that updates; elsewhere a plain line now and then."""
+
+    def __init__(self, console: Console, journal: Journal) -> None:
+        self._console = console
+        self._phase = "boot"
+        self._services: dict[str, str] = {}
+        self._messages: Counter[str] = Counter()
+        self._heard = ""
+        self._import_errors = 0
+        self._sent = self._planned = 0
+        self._lateness_ms: float | None = None
+        self._sessions: Counter[str] = Counter()
+        self._last_line = 0.0
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=30),
+            TextColumn("{task.completed:>6.0f}/{task.total:.0f} chunks"),
+            TimeRemainingColumn(),
+            console=console,
+        )
+        self._bar: TaskID | None = None
+        self._live = Live(get_renderable=self._screen, console=console, refresh_per_second=4, transient=True)
+        self._probes: set[str] = set()
+        self._unsubscribe = journal.subscribe(self._read)
+
+    def __enter__(self) -> "LiveView":
+        if self._console.is_terminal:
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._unsubscribe()
+        if self._console.is_terminal:
+            self._live.stop()
+
+    def _read(self, record: Record) -> None:
+        handler = getattr(self, f"_on_{record['type']}", None)
+        if handler is not None:
+            handler(record)
+        if not self._console.is_terminal:
+            self._plain(record)
+
+    def _on_phase(self, record: Record) -> None:
+        if record["state"] == "begin":
+            self._phase = record["phase"]
+
+    def _on_service(self, record: Record) -> None:
+        self._services[record["service"]] = record["event"]
+
+    def _on_session(self, record: Record) -> None:
+        if record["event"] == "connecting" and record.get("probe"):
+            self._probes.add(record["sid"])
+        if record["sid"] not in self._probes:
+            self._sessions[record["event"]] += 1
+
+    def _on_stream(self, record: Record) -> None:
+        if record["event"] == "begin" and record["sid"] not in self._probes:
+            self._planned += record["planned"]
+            if self._bar is None:
+                self._bar = self._progress.add_task("stream", total=self._planned)
+            self._progress.update(self._bar, total=self._planned)
+
+    def _on_sends(self, record: Record) -> None:
+        if self._bar is not None:
+            self._sent = min(self._planned, self._sent + record["n"])
+            self._progress.update(self._bar, completed=self._sent)
+        self._lateness_ms = record["lateness"]["max"]
+
+    def _on_message(self, record: Record) -> None:
+        self._messages[record["kind"]] += 1
+        if record["kind"] == "transcript" and record["data"]:
+            self._heard = str(record["data"][-1].get("text", ""))
+
+    def _on_import_error(self, record: Record) -> None:
+        self._import_errors += 1
+
+    def _screen(self) -> RenderableType:
+        facts = Table.grid(padding=(0, 2))
+        facts.add_column(style="dim", no_wrap=True)
+        facts.add_column(overflow="ellipsis", no_wrap=True)
+        facts.add_row("phase", PHASES.get(self._phase, self._phase))
+        facts.add_row("services", ", ".join(f"{name} {state}" for name, state in self._services.items()) or "-")
+        opened, ended = self._sessions["open"], self._sessions["closed"]
+        facts.add_row("sessions", f"{opened - ended} open, {self._sessions['failed']} failed")
+        facts.add_row("messages", ", ".join(f"{n} {kind}" for kind, n in self._messages.most_common(5)) or "-")
+        if self._lateness_ms is not None:
+            facts.add_row("lateness", f"{self._lateness_ms:.1f} ms at most in the last second")
+        errors = Text(str(self._import_errors), style="bold red" if self._import_errors else "green")
+        facts.add_row("import errors", errors)
+        facts.add_row("heard", Text(printable(self._heard)[-200:], style="italic"))
+        parts: list[RenderableType] = [facts]
+        if self._bar is not None:
+            parts.append(self._progress)
+        return Group(*parts)
+
+    def _plain(self, record: Record) -> None:
+        """Lines for a log: each phase and each failure at once, progress every few seconds."""
+        kind = record["type"]
+        if kind == "phase" and record["state"] == "begin":
+            self._line(record, PHASES.get(record["phase"], record["phase"]))
+        elif kind == "service" and record["event"] in ("healthy", "exited", "unhealthy"):
+            self._line(record, f"{record['service']} {record['event']}")
+        elif kind == "session" and record["event"] == "failed":
+            self._line(record, f"failed: {printable(str(record['error']))}")
+        elif kind == "import_error":
+            self._line(record, f"import error in {record['service']}: {printable(str(record.get('module')))}")
+        elif kind == "sends" and self._bar is not None and time.monotonic() - self._last_line > PLAIN_SECONDS:
+            self._line(record, f"{self._sent}/{self._planned} chunks, {sum(self._messages.values())} messages")
+
+    def _line(self, record: Record, text: str) -> None:
+        self._last_line = time.monotonic()
+        self._console.print(f"{record['t']:7.1f}s  {text}", markup=False, highlight=False, soft_wrap=True)
+
+
+def console_of(quiet: bool) -> Console:
+    """The console of the live view: standard error, so that standard output holds the verdict alone."""
+    return Console(stderr=True, quiet=quiet)

@@ -1,0 +1,96 @@
+"""`e2e run SCENARIO`: the run, its live view, its verdict as the last lines, and the exit code."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from e2e.cli.standin import standin_options
+from e2e.errors import UsageError
+
+
+@click.command(name="run")
+@click.argument("scenario")
+@click.option("--target", "target_name", metavar="NAME", help="A target of e2e.toml (default: the one it names).")
+@click.option("--standin", is_flag=True, help="Start the stand-in and run against it.")
+@click.option("--users", type=click.IntRange(1), help="Number of devices.")
+@click.option("--duration", metavar="TIME", help="How long each device plays (30s, 2m), the audio repeated if need be.")
+@click.option("--chunks", type=click.IntRange(1), help="How many chunks each device plays.")
+@click.option("--audio", metavar="FILE", help="A bundled tape or an audio file; FILE.txt beside it is its text.")
+@click.option("--codec", metavar="C", help="Codec of the audio (pcm8, pcm16, linear16).")
+@click.option("--pace", default="realtime", show_default=True, help="realtime, a factor such as 20x, or max.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Decides all that is random.")
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=Path("reports"), show_default=True)
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A parameter of the scenario, or listen.X.")
+@click.option("--quiet", is_flag=True, help="No live view; only the verdict.")
+@standin_options
+def command(scenario: str, target_name: str | None, standin: bool, out: Path, quiet: bool, **given: Any) -> None:
+    """Run SCENARIO: a shipped name (see `e2e list`) or the path of a script."""
+    from tempfile import TemporaryDirectory
+
+    from e2e.cli.session import run_scenario
+    from e2e.config import load_target
+    from e2e.engine.scenario import load_scenario
+
+    chosen = load_scenario(scenario)
+    options = _options(scenario, given)
+    _check_audio(options)
+    for_standin = {name: given[name] for name in ("faults", "recogniser", "timers")}
+    if standin and target_name:
+        raise UsageError("--target and --standin exclude each other")
+    if not standin:
+        _refuse_standin_options(for_standin)
+        target = load_target(target_name, Path.cwd())
+        code = run_scenario(chosen, target, options, out, quiet)
+    else:
+        from e2e.cli.standin import standin_target
+
+        with TemporaryDirectory(prefix="e2e-standin-") as directory:
+            target = standin_target(Path(directory), seed=options.seed, **for_standin)
+            code = run_scenario(chosen, target, options, out, quiet)
+    sys.exit(int(code))
+
+
+def _options(scenario: str, given: dict[str, Any]) -> Any:
+    from e2e.engine.load import seconds
+    from e2e.engine.options import Options, parse_pace
+
+    settings = {}
+    for setting in given["settings"]:
+        key, equals, value = setting.partition("=")
+        if not equals or not key:
+            raise UsageError(f"--set {setting}: write it as KEY=VALUE")
+        settings[key] = value
+    duration = seconds(given["duration"]) if given["duration"] is not None else None
+    if duration is not None and duration <= 0:
+        raise UsageError("--duration must be longer than nothing")
+    if duration is not None and given["chunks"] is not None:
+        raise UsageError("--duration and --chunks exclude each other: both say how much audio is played")
+    return Options(
+        users=given["users"],
+        duration=duration,
+        chunks=given["chunks"],
+        audio=given["audio"],
+        codec=given["codec"],
+        speed=parse_pace(given["pace"]),
+        seed=given["seed"],
+        settings=settings,
+        command=("e2e", *sys.argv[1:]),
+    )
+
+
+def _check_audio(options: Any) -> None:
+    """Refuse audio that cannot be played before anything is started."""
+    if options.audio is not None or options.codec is not None:
+        from e2e.audio.library import load_tape
+
+        load_tape(options.audio or "tone", codec=options.codec or "pcm16")
+
+
+def _refuse_standin_options(given: dict[str, Any]) -> None:
+    defaults = {"faults": (), "recogniser": "sphinx", "timers": 1.0}
+    for name, value in given.items():
+        if value != defaults[name]:
+            option = "fault" if name == "faults" else name
+            raise UsageError(f"--{option} is for the stand-in: add --standin")

@@ -1,0 +1,54 @@
+"""From a scenario and a target to an exit code: run directory, journal, live view, reports, last lines."""
+
+import asyncio
+import signal
+import sys
+import time
+from datetime import datetime
+from pathlib import Path
+
+from rich.console import Console
+
+from e2e.cli.live import LiveView, console_of
+from e2e.engine.options import Options
+from e2e.engine.runner import Run
+from e2e.engine.scenario import Scenario
+from e2e.engine.target import TargetConfig
+from e2e.errors import ExitCode
+from e2e.record.journal import Journal
+from e2e.record.redact import Redactor
+from e2e.record.rundir import RunDirectory
+from e2e.report import print_verdict, write_reports
+
+
+def run_scenario(scenario: Scenario, target: TargetConfig, options: Options, out: Path, quiet: bool) -> ExitCode:
+    """Run, report, and say the verdict on standard output.
+
+    Raises:
+        UsageError: the scenario, the options or the configuration ask for something that cannot be done.
+    """
+    scenario.settings(options.settings)
+    target.services(scenario.services)
+    directory = RunDirectory.create(out, scenario.name, datetime.now())
+    secrets = target.credentials.secrets if target.credentials else ()
+    with Journal(directory.journal, time.monotonic, Redactor(secrets)) as journal:
+        run = Run(scenario, target, options, directory, journal)
+        with LiveView(console_of(quiet), journal):
+            asyncio.run(_execute(run))
+    summary = write_reports(directory)
+    print_verdict(summary, directory, Console(file=sys.stdout))
+    return ExitCode(summary["exit_code"])
+
+
+async def _execute(run: Run) -> None:
+    """Run with Ctrl-C (and SIGTERM) as a polite end; a second one is not polite any more."""
+    loop = asyncio.get_running_loop()
+
+    def interrupt() -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+        run.interrupt()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, interrupt)
+    await run.execute()

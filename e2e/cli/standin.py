@@ -1,0 +1,152 @@
+"""`e2e standin`: the stand-in's two services on loopback, and the target that a run with `--standin` uses."""
+
+import asyncio
+import secrets
+import signal
+import socket
+import tempfile
+import time
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import click
+
+from e2e.errors import UsageError
+
+options_of_the_standin = (
+    click.option("--fault", "faults", multiple=True, metavar="NAME=VALUE", help="Plant a fault in the stand-in."),
+    click.option(
+        "--recogniser",
+        type=click.Choice(("sphinx", "vad")),
+        default="sphinx",
+        show_default=True,
+        help="How the stand-in hears: pocketsphinx, or by energy (for load).",
+    ),
+    click.option("--timers", type=float, default=1.0, metavar="SCALE", help="Scale the stand-in's timers; 1 is real."),
+)
+
+
+def standin_options(function: Any) -> Any:
+    """The options that `e2e run --standin` and `e2e standin` have in common."""
+    for option in reversed(options_of_the_standin):
+        function = option(function)
+    return function
+
+
+def standin_target(
+    directory: Path,
+    *,
+    port: int = 0,
+    pusher_port: int = 0,
+    recogniser: str = "sphinx",
+    timers: float = 1.0,
+    seed: int = 0,
+    faults: tuple[str, ...] = (),
+) -> Any:
+    """The stand-in as a `TargetConfig`, with its database in `directory`; a port of 0 means any free one.
+
+    Its services are started with the credentials that the run sends: those of the environment, or ones made up now.
+
+    Raises:
+        UsageError: the extra `standin` is not installed, or an unknown fault.
+    """
+    missing = [name for name in ("fastapi", "uvicorn", "pocketsphinx") if find_spec(name) is None]
+    if missing:
+        raise UsageError(f"the stand-in needs {', '.join(missing)}: pip install 'e2e[standin]'")
+    from e2e.config import default_credentials
+    from e2e.engine.target import TargetConfig
+    from e2e.observe.spec import LogSpec, ServiceSpec
+    from e2e.protocol.auth import Credentials
+    from e2e.standin.plan import plan
+    from e2e.standin.settings import Settings
+
+    credentials = default_credentials() or Credentials("admin", secrets.token_urlsafe(24), "e2e-test")
+    settings = Settings(
+        db=directory / "standin.db",
+        recogniser=recogniser,  # type: ignore[arg-type]
+        timers=timers,
+        seed=seed,
+        faults=faults,
+        admin_key=credentials.secret if credentials.scheme == "admin" else None,
+        token=credentials.secret if credentials.scheme == "bearer" else None,
+        token_uid=credentials.uid,
+    )
+    plans = plan(settings, port=port or free_port(), pusher_port=pusher_port or free_port())
+    specs = {
+        name: ServiceSpec(
+            name=name,  # type: ignore[arg-type]
+            url=service.url,
+            command=service.command,
+            env=service.env,
+            health=service.health,
+            log=LogSpec("process"),
+        )
+        for name, service in plans.items()
+    }
+    return TargetConfig(
+        name="standin",
+        credentials=credentials,
+        timers=timers,
+        details={"recogniser": recogniser, "faults": list(faults)},
+        **specs,
+    )
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@click.command(name="standin")
+@click.option("--port", type=click.IntRange(1, 65535), default=10220, show_default=True, help="Port of the backend.")
+@click.option("--pusher-port", type=click.IntRange(1, 65535), default=10221, show_default=True)
+@standin_options
+def command(port: int, pusher_port: int, faults: tuple[str, ...], recogniser: str, timers: float) -> None:
+    """Serve a small, faithful Omi on loopback: backend and pusher as two processes, until Ctrl-C."""
+    with tempfile.TemporaryDirectory(prefix="e2e-standin-") as directory:
+        target = standin_target(
+            Path(directory),
+            port=port,
+            pusher_port=pusher_port,
+            recogniser=recogniser,
+            timers=timers,
+            faults=faults,
+        )
+        asyncio.run(_serve(target, Path(directory)))
+
+
+async def _serve(target: Any, directory: Path) -> None:
+    from e2e.config import default_credentials
+    from e2e.observe.launcher import Services
+    from e2e.record.journal import Journal
+    from e2e.record.redact import Redactor
+
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    with Journal(directory / "journal.jsonl", time.monotonic, Redactor(target.credentials.secrets)) as journal:
+        ended = asyncio.Event()
+
+        def show(record: dict[str, Any]) -> None:
+            if record["type"] == "log":
+                click.echo(f"{record['service']:8}| {record['text']}")
+            elif record["type"] == "service" and record["event"] == "exited":
+                ended.set()
+
+        journal.subscribe(show)
+        (directory / "logs").mkdir()
+        services = Services(target.services(("backend", "pusher")), journal, directory / "logs", time.monotonic)
+        try:
+            await services.start()
+            click.echo(f"stand-in: backend {target.backend.url}, pusher {target.pusher.url}; Ctrl-C ends it")
+            if default_credentials() is None:
+                # Only good for this process and on loopback; whoever starts it needs it to say anything to it.
+                click.echo(f"export ADMIN_KEY={target.credentials.secret}   # made up: none was set")
+            waiters = [asyncio.create_task(event.wait()) for event in (stop, ended)]
+            await asyncio.wait(waiters, return_when=asyncio.FIRST_COMPLETED)
+            for waiter in waiters:
+                waiter.cancel()
+        finally:
+            await services.stop()

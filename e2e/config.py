@@ -1,0 +1,212 @@
+"""`e2e.toml` (or `[tool.e2e]` in pyproject.toml): the targets that load may go to."""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from e2e.clients.http import DEFAULT_ENDPOINTS, Endpoint
+from e2e.clients.wire import checked_address
+from e2e.engine.target import TargetConfig
+from e2e.errors import ConfigError
+from e2e.observe.spec import LogSpec, ServiceSpec
+from e2e.protocol.auth import DEV_UID, Credentials, Scheme
+from e2e.protocol.listen import ListenParams
+
+FILE_NAME = "e2e.toml"
+
+
+class _Table(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """A table of the file; a key that it does not know is an error, so that no typing mistake is ignored."""
+
+
+class _Log(_Table):
+    file: str | None = None
+    command: list[str] | None = None
+
+
+class _Service(_Table):
+    url: str
+    command: list[str] | None = None
+    cwd: str | None = None
+    env: dict[str, str] = {}
+    health: str | None = None
+    boot_timeout: float = 90.0
+    log: _Log | None = None
+
+
+class _Auth(_Table):
+    scheme: Scheme | None = None
+    secret_env: str | None = None
+    uid_env: str = "E2E_UID"
+    uid: str | None = None
+
+
+class _Endpoint(_Table):
+    method: str = "GET"
+    path: str
+    expected: list[int] = [200]
+    exercises: str = ""
+    body: Any = None
+    headers: dict[str, str] = {}
+    auth: bool = True
+
+
+class _Thresholds(_Table):
+    connect_timeout: float = 15.0
+    ready_timeout: float = 30.0
+    connects_per_second: float = 100.0
+
+
+class _Target(_Table):
+    backend: _Service | None = None
+    pusher: _Service | None = None
+    auth: _Auth = _Auth()
+    hosts: list[str] = []
+    listen: dict[str, Any] = {}
+    endpoints: list[_Endpoint] | None = None
+    thresholds: _Thresholds = _Thresholds()
+
+
+class _File(_Table):
+    default: str | None = None
+    targets: dict[str, _Target] = {}
+
+
+def load_target(name: str | None, directory: Path, environ: Mapping[str, str] = os.environ) -> TargetConfig:
+    """The target of that name from the configuration in `directory`; the default one when `name` is None.
+
+    Raises:
+        ConfigError: there is no configuration or no such target, or it says something that is wrong or unsafe.
+    """
+    path, document = _read(directory)
+    try:
+        file = msgspec.convert(document, _File)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{path}: {error}") from error
+    name = name or file.default or (next(iter(file.targets)) if len(file.targets) == 1 else None)
+    if name is None:
+        raise ConfigError(f"{path} names {len(file.targets)} targets and no default: choose one with --target NAME")
+    if name not in file.targets:
+        near = get_close_matches(name, file.targets, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise ConfigError(f"{path} has no target {name!r}{hint} It has: {', '.join(file.targets) or 'none'}")
+    try:
+        return _target(name, file.targets[name], path.parent, environ)
+    except ConfigError as error:
+        raise ConfigError(f"{path}, target {name!r}: {error}") from error
+
+
+def _read(directory: Path) -> tuple[Path, dict[str, Any]]:
+    for path, inside in ((directory / FILE_NAME, ()), (directory / "pyproject.toml", ("tool", "e2e"))):
+        if not path.is_file():
+            continue
+        try:
+            document: Any = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+            raise ConfigError(f"{path}: {error}") from error
+        for key in inside:
+            document = document.get(key) if isinstance(document, dict) else None
+        if document is not None:
+            return path, document
+    raise ConfigError(f"no {FILE_NAME} in {directory}: write one with `e2e init`, or try the stand-in with --standin")
+
+
+def _target(name: str, table: _Target, base: Path, environ: Mapping[str, str]) -> TargetConfig:
+    hosts = frozenset(table.hosts)
+    backend = _service("backend", table.backend, base, hosts)
+    pusher = _service("pusher", table.pusher, base, hosts)
+    if backend is None and pusher is None:
+        raise ConfigError("it has neither a backend nor a pusher")
+    try:
+        msgspec.convert(table.listen, ListenParams, strict=False)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"listen: {error}") from error
+    return TargetConfig(
+        name=name,
+        backend=backend,
+        pusher=pusher,
+        credentials=credentials(table.auth, environ),
+        endpoints=_endpoints(table.endpoints),
+        allowed_hosts=hosts,
+        listen=table.listen,
+        connect_rate=table.thresholds.connects_per_second,
+        connect_timeout=table.thresholds.connect_timeout,
+        ready_timeout=table.thresholds.ready_timeout,
+    )
+
+
+def _service(name: Any, table: _Service | None, base: Path, hosts: frozenset[str]) -> ServiceSpec | None:
+    if table is None:
+        return None
+    try:
+        checked_address(table.url, hosts)
+    except ConfigError as error:
+        raise ConfigError(f"{name}.url: {error}") from error
+    for key, command in (("command", table.command), ("log.command", table.log.command if table.log else None)):
+        if command is not None and not command:
+            raise ConfigError(f"{name}.{key} is an empty list: name a program and its arguments")
+    return ServiceSpec(
+        name=name,
+        url=table.url.rstrip("/"),
+        command=tuple(table.command) if table.command else None,
+        cwd=base / (table.cwd or "."),
+        env=table.env,
+        health=table.health,
+        boot_timeout=table.boot_timeout,
+        log=_log(name, table, base),
+    )
+
+
+def _log(name: str, table: _Service, base: Path) -> LogSpec:
+    log = table.log or _Log()
+    if log.file and log.command:
+        raise ConfigError(f"{name}.log has both a file and a command: keep one")
+    if log.file:
+        return LogSpec("file", path=base / log.file)
+    if log.command:
+        return LogSpec("command", command=tuple(log.command))
+    return LogSpec("process" if table.command else "none")
+
+
+def _endpoints(rows: list[_Endpoint] | None) -> tuple[Endpoint, ...]:
+    if rows is None:
+        return DEFAULT_ENDPOINTS
+    for row in rows:
+        if not row.path.startswith("/"):
+            raise ConfigError(f"endpoint path {row.path!r} must begin with /: the origin is the backend's url")
+    return tuple(
+        Endpoint(r.method.upper(), r.path, tuple(r.expected), r.exercises, r.body, r.headers, r.auth) for r in rows
+    )
+
+
+def credentials(auth: _Auth, environ: Mapping[str, str]) -> Credentials | None:
+    """The credentials that a target names, or by default `E2E_TOKEN`, or `ADMIN_KEY` with `E2E_UID`; None: none.
+
+    Raises:
+        ConfigError: the target names a variable that is not set.
+    """
+    uid = environ.get(auth.uid_env) or auth.uid or "e2e-test"
+    if auth.scheme == "dev":
+        return Credentials("dev", "dev", DEV_UID)
+    if auth.secret_env is not None:
+        secret = environ.get(auth.secret_env)
+        if not secret:
+            raise ConfigError(f"auth: the environment variable {auth.secret_env} is not set")
+        return Credentials(auth.scheme or "bearer", secret, uid)
+    for scheme, variable in (("bearer", "E2E_TOKEN"), ("admin", "ADMIN_KEY")):
+        if auth.scheme in (None, scheme) and environ.get(variable):
+            return Credentials(scheme, environ[variable], uid)
+    if auth.scheme is not None:
+        variable = "E2E_TOKEN" if auth.scheme == "bearer" else "ADMIN_KEY"
+        raise ConfigError(f"auth: scheme {auth.scheme!r} needs the environment variable {variable}")
+    return None
+
+
+def default_credentials(environ: Mapping[str, str] = os.environ) -> Credentials | None:
+    """`E2E_TOKEN`, or `ADMIN_KEY` with `E2E_UID`."""
+    return credentials(_Auth(), environ)

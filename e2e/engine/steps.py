@@ -1,0 +1,22 @@
+"""Steps for `@scenario(before=...)`: what proves each service by itself before the load."""
+
+from e2e.engine.target import Target
+
+PROBE_CHUNKS = 30
+
+
+async def endpoint_table(target: Target) -> None:
+    """Count the backend's routes and request every row of the endpoint table."""
+    await target.endpoint_table()
+
+
+async def refused_auth(target: Target) -> None:
+    """See that listening without credentials, and with wrong ones, is refused."""
+    await target.refused_auth()
+
+
+async def pusher_probe(target: Target) -> None:
+    """Connect to the pusher alone, send it a conversation id and three seconds of audio, and leave cleanly."""
+    async with target.pusher() as session:
+        session.conversation(f"e2e-probe-{target.run_id}")
+        await session.play("podcast", chunks=PROBE_CHUNKS)
