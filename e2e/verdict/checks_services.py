@@ -66,13 +66,16 @@ def endpoint_words(row: dict) -> str:
     return f"{row.get('method')} {row.get('path')}: {got}, expected {wanted}"
 
 
+# Forms that are neither a refusal nor an acceptance: nobody answered, or not with a WebSocket upgrade.
+_NO_ANSWER = frozenset({None, "", "unreachable", "timeout", "closed", "protocol", "not_ready", "backpressure"})
+
+
 def auth_refused(facts: Facts, params: Params) -> Result:
     rows = list(facts.auth)
     if not rows:
         return unknown("not reached: no upgrade with missing or wrong credentials was tried")
     words = [f"{r.get('attempt')}: {r.get('form') or r.get('detail') or 'no answer'}" for r in rows]
-    # Without a form nobody answered: that is no refusal, and no acceptance either.
-    accepted = [w for w, r in zip(words, rows, strict=True) if not r.get("refused") and r.get("form")]
+    accepted = [w for w, r in zip(words, rows, strict=True) if not r.get("refused") and r.get("form") not in _NO_ANSWER]
     if accepted:
         return failed("the service took credentials that it must refuse", accepted)
     silent = [w for w, r in zip(words, rows, strict=True) if not r.get("refused")]

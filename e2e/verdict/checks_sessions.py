@@ -211,7 +211,8 @@ def conversation_processed(facts: Facts, params: Params) -> Result:
 def drained(facts: Facts, params: Params) -> Result:
     rows = [row for row in facts.drains if row.get("required")]
     if not rows:
-        return not_reached(facts) if not reached(facts) else unknown("not reached: no end of a session was awaited")
+        why = facts.not_read("backend") or "not reached: no end of a session was awaited"
+        return unknown(why) if reached(facts) else not_reached(facts)
     late = [row for row in rows if not row.get("seen")]
     detail = f"{len(rows) - len(late)} of {len(rows)} awaited ends seen in the logs"
     if not late:

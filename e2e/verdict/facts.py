@@ -118,7 +118,7 @@ class Facts:
     def under_test(self) -> list[str]:
         """The services whose work this run saw or depended on."""
         target = self.run.get("target") or {}
-        names = {*self.services, *self.logs}
+        names = {*self.services, *self.logs, *(self.run.get("services") or ())}
         listened = any(s.kind == "listen" for s in self.sessions.values()) or self.folded > 0
         names |= {n for n in ("backend", "pusher") if target.get(n) and (listened or not names)}
         return sorted(names)
@@ -141,7 +141,7 @@ class _Fold:
         self.facts = Facts()
         self._open: set[str] = set()
         self._probing: dict[str, float | None] = {}
-        self._playing = 0
+        self._playing: set[str] = set()
 
     def take(self, record: Record) -> None:
         self.facts.last_t = max(self.facts.last_t, record["t"])
@@ -153,8 +153,10 @@ class _Fold:
         for sid in sorted(self._open):
             self._settle(self.facts.sessions[sid], closed=False)
         facts, totals = self.facts, self.facts.totals
+        # Counted last: the failure of a stream is written after the close that caused it.
+        totals.failed = sum(s.problem is not None for s in facts.stream)
         if totals.unsettled:
-            # The ten-a-second truth of the pacer stands in for the `closed` records that never came.
+            # What the pacer says once a second stands in for the `closed` records that never came.
             totals.sent = max(totals.sent, facts.generator.sends_n - totals.probe_chunks)
             totals.bytes = max(totals.bytes, facts.generator.sends_bytes)
         complete = not totals.unsettled or totals.lateness.count >= facts.generator.sends.count
@@ -272,7 +274,10 @@ class _Fold:
     def stream(self, record: Record) -> None:
         session = self._session(record)
         session.stream(record, self._tape)
-        self._playing += {"begin": 1, "end": -1}.get(str(record.get("event")), 0)
+        if record.get("event") == "begin":
+            self._playing.add(session.sid)
+        else:
+            self._playing.discard(session.sid)
         if not session.probe:
             self.facts.paces.add(session.pace)
 
@@ -301,8 +306,7 @@ class _Fold:
             return
         self._open.discard(session.sid)
         facts = self.facts
-        if session.plays and session.plays[-1].sent is None:
-            self._playing -= 1
+        self._playing.discard(session.sid)
         session.settle(facts.latencies)
         if session.sid in self._probing:
             self._probing[session.sid] = session.ended
@@ -323,7 +327,6 @@ class _Fold:
         totals, record = self.facts.totals, session.closed or {}
         totals.sessions += 1
         totals.reached += session.reached
-        totals.failed += session.problem is not None
         totals.planned += session.planned
         totals.sent += session.sent or 0
         totals.bytes += record.get("bytes_sent") or 0
@@ -363,7 +366,7 @@ class _Fold:
     def generator(self, record: Record) -> None:
         generator, cpu = self.facts.generator, record.get("cpu") or 0.0
         generator.rss_mb = max(generator.rss_mb, record.get("rss_mb") or 0.0)
-        if self._playing <= 0:
+        if not self._playing:
             return
         generator.samples += 1
         generator.cpu_sum += cpu
@@ -378,8 +381,8 @@ class _Fold:
 
 
 def chunk_ms(session: Session) -> float:
-    """The shortest chunk that a session played, in ms of audio."""
-    return min((p.tape.chunk_ms if p.tape else p.interval_ms for p in session.plays), default=100.0)
+    """The shortest chunk that a session played, in ms of its audio (a pusher session sends a second at once)."""
+    return min((max(p.interval_ms, p.tape.chunk_ms if p.tape else 0.0) for p in session.plays), default=100.0)
 
 
 _KINDS = (

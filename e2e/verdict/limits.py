@@ -1,0 +1,76 @@
+"""What a run could not show, said plainly: a report that is silent about it would claim it."""
+
+from e2e.verdict.facts import Facts
+from e2e.verdict.judge import Verdict
+
+
+def latency_limits(facts: Facts, verdict: Verdict) -> str | None:
+    """Why some or all latencies are not claimed; None when all are."""
+    if verdict.generator.valid is False:
+        return f"no latency is claimed: {'; '.join(verdict.generator.reasons)}"
+    if facts.unpaced:
+        return f"pace {facts.unpaced}: no latency but connect, handshake and ready is claimed"
+    return None
+
+
+def not_shown(facts: Facts, verdict: Verdict) -> list[str]:
+    return [
+        *_logs(facts),
+        *_imports(facts),
+        *_endings(facts),
+        *_measures(facts, verdict),
+        *_target(facts),
+    ]
+
+
+def _logs(facts: Facts):
+    for name in facts.under_test:
+        why = facts.not_read(name)
+        service = facts.services.get(name)
+        if why:
+            yield f"{why}: nothing that happened inside {name} is known."
+        elif service is None or service.launched is None:
+            yield f"{name} ran before this run, so its log was not read from its boot: imports at boot are not covered."
+
+
+def _imports(facts: Facts):
+    if facts.under_test:
+        yield (
+            "Imports inside functions that this run never called, and failed imports that the code swallows without "
+            "a log line, do not show."
+        )
+
+
+def _endings(facts: Facts):
+    awaited = {r.get("awaited") for r in facts.drains}
+    if facts.totals.reached and "handler_ended" not in awaited and any(s.kind == "listen" for s in facts.stream):
+        yield (
+            "Handler ends (`_stream_handler ended`) were not awaited: the services log them up to a minute after the "
+            "close, and what fails in between does not show."
+        )
+    if facts.cut_short:
+        yield f"{facts.cut_short[0].upper()}{facts.cut_short[1:]}: what it had still to do is unknown."
+    if facts.stream and not facts.totals.reached:
+        yield "No session got ready, so nothing of the stream was tested."
+
+
+def _measures(facts: Facts, verdict: Verdict):
+    limits = latency_limits(facts, verdict)
+    if limits:
+        yield f"{limits[0].upper()}{limits[1:]}."
+    listened = [s for s in facts.stream if s.kind == "listen" and s.plays]
+    if listened and facts.words.rate is None:
+        yield "No reference of what was said is known, so the quality of the transcript was not measured."
+    if listened and not any(s.conversation for s in listened):
+        yield "The stored conversation was not read over HTTP."
+    if verdict.generator.valid is None and facts.totals.sent:
+        yield "The generator's own timing was not judged: nothing was sent at a pace, or the journal holds no sample."
+
+
+def _target(facts: Facts):
+    target = facts.run.get("target") or {}
+    if target.get("standin"):
+        yield "The target is the stand-in that ships with e2e, not Omi's own services."
+        scale = target.get("timers")
+        if scale not in (None, 1, 1.0):
+            yield f"The stand-in's timers ran at {scale} of their real length."

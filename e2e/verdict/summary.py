@@ -1,0 +1,276 @@
+"""`run.json`: everything that a report, a comparison or another program needs to know of a run, as plain data."""
+
+from typing import Any
+
+from e2e.verdict.checks_services import endpoint_words
+from e2e.verdict.facts import MAX_SESSIONS, Facts
+from e2e.verdict.judge import Verdict
+from e2e.verdict.limits import latency_limits, not_shown
+from e2e.verdict.logs import LogLine
+from e2e.verdict.sessions import METRICS, Session
+from e2e.verdict.transcript import NORMALISATION
+
+SCHEMA = 1
+
+MAX_LIFECYCLE = 500
+MAX_SESSION_ROWS = 50
+EXCERPT_LINES = 40
+
+
+def summarise(facts: Facts, verdict: Verdict) -> dict[str, Any]:
+    """The content of `run.json`. Durations whose name ends in `_ms` are milliseconds, other times seconds."""
+    run = facts.run
+    return {
+        "schema": SCHEMA,
+        "run_id": run.get("run_id"),
+        "version": run.get("version"),
+        "scenario": run.get("scenario"),
+        "title": run.get("title"),
+        "target": (run.get("target") or {}).get("name"),
+        "target_details": run.get("target") or {},
+        "started": run.get("started"),
+        "duration": round(facts.last_t, 3),
+        "command": list(run.get("command") or ()),
+        "options": run.get("options") or {},
+        "pace": next(iter(sorted(facts.paces)), facts.pace),
+        "ended": (facts.end or {}).get("reason") or "did not end by itself",
+        "verdict": verdict.value,
+        "exit_code": int(verdict.exit_code),
+        "sentence": verdict.sentence,
+        "checks": [check.to_dict() for check in verdict.checks],
+        "counters": _counters(facts),
+        "latency_ms": _latencies(facts, verdict),
+        "latency_note": latency_limits(facts, verdict),
+        "lifecycle": [_event(record) for record in facts.lifecycle.items[:MAX_LIFECYCLE]],
+        "lifecycle_counts": dict(facts.lifecycle_counts),
+        "imports": _imports(facts),
+        "generator": _generator(facts, verdict),
+        "environment": run.get("environment") or {},
+        "services": {name: _service(facts, name) for name in facts.under_test},
+        "endpoints": [
+            {**_plain(row), "as_expected": _expected(row), "text": endpoint_words(row)} for row in facts.endpoints
+        ],
+        "auth_refused": [_plain(row) for row in facts.auth],
+        "audio": [_tape(facts, tape) for tape in facts.tapes],
+        "transcript": _transcript(facts),
+        "sessions": [_session(s) for s in _worth_showing(facts)],
+        "probes": [_session(s) for s in facts.probes[:MAX_SESSION_ROWS]],
+        "phases": facts.phases,
+        "errors": _errors(facts),
+        "drain": [_plain(row) for row in facts.drains.items[:MAX_SESSION_ROWS]],
+        "excerpt": _excerpt(facts),
+        "notes": _notes(facts),
+        "not_shown": not_shown(facts, verdict),
+    }
+
+
+def _counters(facts: Facts) -> dict[str, Any]:
+    totals = facts.totals
+    counters: dict[str, Any] = {
+        "sessions": totals.sessions,
+        "sessions_ready": totals.reached,
+        "sessions_failed": totals.failed,
+        "probe_sessions": totals.probes,
+        "chunks_planned": totals.planned,
+        "chunks_sent": totals.sent,
+        "bytes_sent": totals.bytes,
+        "server_messages": sum(facts.messages.values()),
+        "messages_by_type": dict(facts.messages.most_common()),
+        "close_codes": dict(totals.close_codes),
+        "backlog_max_bytes": totals.backlog,
+    }
+    if facts.folded:
+        counters["sessions_only_counted"] = facts.folded
+    return counters
+
+
+def _latencies(facts: Facts, verdict: Verdict) -> dict[str, Any]:
+    if verdict.generator.valid is False:
+        return {k: h.summary() for k, h in facts.latencies.items() if k == "send_lateness"}
+    out = {}
+    for metric in METRICS:
+        histogram = facts.latencies.get(metric)
+        if histogram is not None and histogram.count:
+            out[metric] = histogram.summary()
+            if histogram.share_negative:
+                out[metric]["negative_share"] = round(histogram.share_negative, 4)
+    return out
+
+
+def _event(record: dict[str, Any]) -> dict[str, Any]:
+    names = ("service", "event", "uid", "session", "conversation", "detail", "text")
+    return {"t": record["t"], **{n: record.get(n) for n in names if record.get(n) is not None}}
+
+
+def _imports(facts: Facts) -> dict[str, Any]:
+    services = {}
+    for name in facts.under_test:
+        log, why = facts.logs.get(name), facts.not_read(name)
+        services[name] = {
+            "read": why is None,
+            "why_not": why,
+            "source": log.source if log else None,
+            "where": log.where if log else None,
+            "lines": log.lines if log else 0,
+            "bytes": log.bytes if log else 0,
+            "boot_marker": log.boot_marker if log else None,
+            "errors": sum(p.count for p in facts.imports if p.service == name),
+        }
+    errors = [
+        {
+            **{n: getattr(p, n) for n in ("service", "kind", "module", "name", "file", "line", "phase", "source")},
+            "evidence": p.evidence,
+            "count": p.count,
+            "t": p.t,
+            "title": p.title,
+        }
+        for p in facts.imports
+    ]
+    observed = bool(services) and all(s["read"] for s in services.values())
+    return {"observed": observed, "services": services, "errors": errors, "lines": facts.imports.total}
+
+
+def _generator(facts: Facts, verdict: Verdict) -> dict[str, Any]:
+    generator, health = facts.generator, verdict.generator
+    lateness = facts.totals.lateness if facts.totals.lateness.count else generator.sends
+    return {
+        "valid": health.valid is not False,
+        "judged": health.valid is not None,
+        "reasons": health.reasons,
+        "cpu": round(generator.cpu_sum / generator.samples, 4) if generator.samples else None,
+        "cpu_max": round(generator.cpu_max, 4) if generator.samples else None,
+        "rss_mb": generator.rss_mb or None,
+        "loop_lag_ms": generator.lag.summary(),
+        "send_lateness_ms": lateness.summary(),
+        "late_share": health.late_share,
+    }
+
+
+def _service(facts: Facts, name: str) -> dict[str, Any]:
+    service = facts.services.get(name)
+    target_url = (facts.run.get("target") or {}).get(name)
+    if service is None:
+        return {"status": "unknown", "url": target_url, "started_by_run": False}
+    return {
+        "status": service.status,
+        "url": service.url or target_url,
+        "started_by_run": service.launched is not None,
+        "command": service.command,
+        "cwd": service.cwd,
+        "pid": service.pid,
+        "boot_seconds": service.boot_seconds,
+        "health": service.health,
+        "exit_code": service.exit_code,
+        "error": service.error,
+        "routes": _plain(service.routes) if service.routes else None,
+        "last_words": list(facts.logs[name].tail) if service.status == "exited" and name in facts.logs else [],
+    }
+
+
+def _expected(row: dict[str, Any]) -> bool:
+    return row.get("status") in (row.get("expected") or ())
+
+
+def _plain(record: dict[str, Any]) -> dict[str, Any]:
+    return {k: v for k, v in record.items() if k != "type"}
+
+
+def _tape(facts: Facts, tape: Any) -> dict[str, Any]:
+    names = ("name", "description", "codec", "sample_rate", "chunk_ms", "chunks", "seconds")
+    plays = [p for s in facts.stream for p in s.plays if p.tape is tape]
+    factors = [p.realtime_factor for p in plays if p.realtime_factor]
+    return {
+        **{n: getattr(tape, n) for n in names},
+        "played": len(plays),
+        "streamed_seconds": max((p.seconds for p in plays if p.seconds), default=None),
+        "realtime_factor": round(sum(factors) / len(factors), 3) if factors else None,
+    }
+
+
+def _transcript(facts: Facts) -> dict[str, Any]:
+    """Of the first session that heard something (else the first that listened); rates are pooled over all."""
+    listened = [s for s in facts.stream if s.kind == "listen" and s.plays]
+    shown = next((s for s in listened if s.text), listened[0] if listened else None)
+    words = facts.words
+    return {
+        "sid": shown.sid if shown else None,
+        "text": shown.text if shown else "",
+        "reference": shown.reference if shown else None,
+        "wer": None if words.rate is None else round(words.rate, 4),
+        "words": words.words,
+        "substitutions": words.substitutions,
+        "deletions": words.deletions,
+        "insertions": words.insertions,
+        "words_on_silence": words.on_silence,
+        "sessions_measured": words.sessions,
+        "normalisation": NORMALISATION,
+        "revisions": sum(s.transcript.revisions for s in facts.stream),
+        "segments_deleted": sum(s.transcript.deleted for s in facts.stream),
+    }
+
+
+def _worth_showing(facts: Facts) -> list[Session]:
+    """Failed sessions first, since a table of thousands is read by nobody."""
+    return sorted(facts.stream, key=lambda s: s.problem is None)[:MAX_SESSION_ROWS]
+
+
+def _session(session: Session) -> dict[str, Any]:
+    conversation = session.conversation or {}
+    return {
+        "sid": session.sid,
+        "kind": session.kind,
+        "uid": session.uid,
+        "connected": session.opened is not None,
+        "ready": session.ready_ms is not None,
+        "handshake_ms": session.handshake_ms,
+        "ready_ms": session.ready_ms,
+        "chunks_planned": session.planned,
+        "chunks_sent": session.sent,
+        "bytes_sent": (session.closed or {}).get("bytes_sent"),
+        "messages": sum(session.messages.values()),
+        "transcripts": session.transcripts,
+        "close_code": session.close_code,
+        "closed_by": (session.closed or {}).get("by"),
+        "problem": session.problem,
+        "requested": session.requested,
+        "processed": session.processed,
+        "conversation": conversation.get("conversation"),
+        "conversation_found": conversation.get("found"),
+        "conversation_segments": conversation.get("segments"),
+        "began": session.began,
+        "ended": session.ended,
+    }
+
+
+def _errors(facts: Facts) -> dict[str, Any]:
+    lines = [{n: r.get(n) for n in ("t", "service", "level", "text")} for r in facts.errors]
+    return {"count": facts.errors.total, "noise": facts.noise, "lines": lines}
+
+
+def _excerpt(facts: Facts) -> dict[str, Any]:
+    lines, left_out = facts.excerpt.quote(EXCERPT_LINES)
+    return {
+        "lines": [_line(line) for line in lines],
+        "left_out": left_out,
+        "probe": [_line(line) for line in facts.excerpt.probe],
+    }
+
+
+def _line(line: LogLine) -> dict[str, Any]:
+    return {"t": line.t, "service": line.service, "level": line.level, "text": line.text, "mark": line.mark}
+
+
+def _notes(facts: Facts) -> list[str]:
+    notes = list(facts.notes)
+    if facts.notes.left_out:
+        notes.append(f"and {facts.notes.left_out} more notes in the journal")
+    late = [r for r in facts.drains if not r.get("required") and not r.get("seen")]
+    if late:
+        waited = max(r.get("waited_s") or 0 for r in late)
+        notes.append(
+            f"{late[0].get('awaited')} was not seen for {len(late)} users within {waited:.0f} s: services may log it "
+            "up to a minute after the close, so this is no failure"
+        )
+    if facts.folded:
+        notes.append(f"more than {MAX_SESSIONS} sessions: {facts.folded} that ended cleanly are counted, not listed")
+    return notes
