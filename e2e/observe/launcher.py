@@ -1,0 +1,150 @@
+"""All services of the target: started together, watched while the run lasts, and gone when it ends."""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Self
+
+import httpx
+
+from e2e.errors import E2EError
+from e2e.observe import health
+from e2e.observe.child import Warden
+from e2e.observe.log import ServiceLog
+from e2e.observe.resources import Resources
+from e2e.observe.spec import ServiceSpec
+from e2e.observe.unit import Unit
+from e2e.record.journal import Journal
+
+# The backend is a client of the pusher: it starts after it and ends before it.
+_ORDER = ("pusher", "backend")
+
+
+class Services:
+    """Starts what the target says is to be started, finds what already runs, and reads the logs of both.
+
+    `failed` says why a service that was healthy ended by itself; None while all is well. As an async context manager
+    it starts and stops. `clock` gives seconds.
+    """
+
+    def __init__(
+        self,
+        specs: Sequence[ServiceSpec],
+        journal: Journal,
+        logs_dir: Path,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.failed: str | None = None
+        self._failure = asyncio.Event()
+        self._phase = "services"
+        self._guard = Warden()
+        self._stopping: asyncio.Task[None] | None = None
+        logs_dir.mkdir(parents=True, exist_ok=True)
+        self._units = [
+            Unit(
+                spec,
+                journal,
+                ServiceLog(spec.name, journal, logs_dir / f"{spec.name}.log"),
+                self._guard,
+                clock,
+                self._died,
+            )
+            for spec in sorted(specs, key=lambda spec: _ORDER.index(spec.name))
+        ]
+
+    @property
+    def logs(self) -> dict[str, ServiceLog]:
+        """The log of each service by its name."""
+        return {unit.spec.name: unit.log for unit in self._units}
+
+    async def start(self) -> None:
+        """Return when all services are healthy. When one cannot be, the others are stopped first.
+
+        Raises:
+            ConfigError: a command cannot be started.
+            ServiceError: a port is taken, a child ended, or a service did not answer in time.
+        """
+        try:
+            for unit in self._units:
+                await unit.launch()
+            async with health.client() as http:
+                await self._all_healthy(http)
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def stop(self, grace: float = 5.0) -> None:
+        """End every child, SIGKILL after `grace` seconds, and close every log. Once, however often it is called.
+
+        A cancellation is passed on only when everything is down.
+        """
+        if self._stopping is None:
+            self._stopping = asyncio.create_task(self._stop(grace))
+        await _through(self._stopping)
+
+    def set_phase(self, phase: str) -> None:
+        """What the run does now: the `phase` of import errors from here on. A service keeps `boot` until healthy."""
+        self._phase = phase
+        for unit in self._units:
+            if unit.healthy:
+                unit.log.phase = phase
+
+    async def unexpected_exit(self) -> str:
+        """Wait until a healthy service ends by itself; returns why, as in `failed`."""
+        await self._failure.wait()
+        return self.failed or ""
+
+    def resources(self) -> dict[str, Resources]:
+        """What each child costs now, by the name of its service."""
+        return {unit.spec.name: sample for unit in self._units if (sample := unit.resources()) is not None}
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    def _died(self, why: str) -> None:
+        self.failed = self.failed or why
+        self._failure.set()
+
+    async def _all_healthy(self, http: httpx.AsyncClient) -> None:
+        async def one(unit: Unit) -> None:
+            await unit.until_healthy(http)
+            unit.log.phase = self._phase
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                for unit in self._units:
+                    group.create_task(one(unit))
+        except ExceptionGroup as errors:
+            ours = [error for error in errors.exceptions if isinstance(error, E2EError)]
+            raise (ours or errors.exceptions)[0] from None
+
+    async def _stop(self, grace: float) -> None:
+        errors = []
+        for unit in reversed(self._units):
+            try:
+                await unit.stop(grace)
+            except Exception as error:
+                errors.append(error)
+        self._guard.close()
+        if errors:
+            raise errors[0]
+
+
+async def _through(task: asyncio.Task[None]) -> None:
+    """Wait for the task to end whatever comes, then pass a cancellation on."""
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError as error:
+            cancelled = error
+        except Exception:
+            break
+    if cancelled:
+        raise cancelled
+    task.result()

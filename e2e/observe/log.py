@@ -1,0 +1,171 @@
+"""The log of one service: every line redacted, kept in `logs/SERVICE.log`, and told to the journal with its meaning."""
+
+import asyncio
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from e2e.observe.catalogue import recognise
+from e2e.observe.imports import ErrorLine, ErrorScanner, Finding, ImportFinding
+from e2e.observe.lines import Line, clean, envelope, normalise
+from e2e.observe.messages import Broken
+from e2e.record.journal import Journal
+
+# Silence after which a held-back traceback or error line is known to be complete.
+_SILENCE_SECONDS = 0.3
+# The last line of a traceback says more than an ERROR line somewhere before it.
+_EXCEPTION = re.compile(r"[\w.]*(?:Error|Exception|Exit|Interrupt)\b")
+
+
+class ServiceLog:
+    """Takes the lines of one service from any source, in order.
+
+    `phase` is what the run is doing; the owner sets it.
+    """
+
+    def __init__(self, service: str, journal: Journal, log_file: Path) -> None:
+        self.service = service
+        self.phase = "boot"
+        self.lines = 0
+        self.bytes = 0
+        self.boot_marker: str | None = None
+        self._last_line = ""
+        self._last_error: str | None = None
+        self._last_import: Broken | None = None
+        self._journal = journal
+        # Unbuffered: a killed run keeps every line that arrived.
+        self._file = log_file.open("ab", buffering=0)
+        self._scanner = ErrorScanner()
+        self._silence: asyncio.TimerHandle | None = None
+        self._source: tuple[str, str | None] = ("none", None)
+
+    def names(self, source: str, where: str | None) -> None:
+        """Name the source of the lines, as the journal will."""
+        self._source = (source, where)
+
+    def opened(self) -> None:
+        """The source is being read from now on."""
+        self._log_source("open")
+
+    def failed(self, error: str) -> None:
+        """The source cannot be read, or ended before the run did."""
+        self._log_source("failed", error=self._safe(error))
+
+    def take(self, raw: bytes, size: int | None = None) -> None:
+        """One line without its end; `size` is what it took in its source, in bytes."""
+        at = self._journal.origin + self._journal.now()
+        self.lines += 1
+        self.bytes += len(raw) + 1 if size is None else size
+        text = clean(raw)
+        self._file.write(self._stored(text).encode(errors="replace") + b"\n")
+        lines = [self._redacted(line) for line in normalise(text, self.lines, self.phase, at)]
+        first = lines[0]
+        shown = "\n".join(line.text for line in lines) if len(lines) > 1 else first.text
+        self._last_line = lines[-1].text or self._last_line
+        self._journal.write("log", at=at, service=self.service, n=self.lines, level=first.level, text=shown)
+        self._recognise(first)
+        for line in lines:
+            self._tell(self._scanner.feed(line))
+        if self._scanner.pending:
+            self._watch_silence()
+
+    def settle(self) -> None:
+        """Tell what was held back: nothing more is coming that could belong to it."""
+        self._tell(self._scanner.flush())
+
+    def last_words(self) -> str:
+        """What the log says about why its service ended: an import error, else the last error, else the last line."""
+        if self._last_import:
+            return str(self._last_import)
+        if self._last_error and not _EXCEPTION.match(self._last_line):
+            return self._last_error
+        return self._last_line or "it said nothing"
+
+    def close(self, state: str = "closed") -> None:
+        """The last line was taken. Doing it twice is harmless."""
+        if self._file.closed:
+            return
+        self.settle()
+        if self._silence:
+            self._silence.cancel()
+        self._file.close()
+        self._log_source(state, lines=self.lines, bytes=self.bytes, boot_marker=self.boot_marker)
+
+    def _stored(self, text: str) -> str:
+        """The line as it was, without secrets; those that JSON escapes disguise included."""
+        if (record := envelope(text)) is not None:
+            safe = self._journal.redactor.value(record)
+            if safe != record:
+                text = json.dumps(safe, ensure_ascii=False)
+        return self._safe(text)
+
+    def _safe(self, text: str) -> str:
+        return self._journal.redactor.text(clean(text))
+
+    def _redacted(self, line: Line) -> Line:
+        text = self._journal.redactor.text(line.text)
+        if text == line.text:
+            return line
+        message = self._journal.redactor.text(line.message)
+        return Line(line.n, text, message, line.level, line.logger, line.starts, line.phase, line.at)
+
+    def _recognise(self, line: Line) -> None:
+        event = recognise(self.service, line)
+        if event is None:
+            return
+        if event.event == "startup_complete" and self.boot_marker is None:
+            self.boot_marker = line.text
+        self._journal.write(
+            "lifecycle",
+            at=line.at,
+            service=self.service,
+            event=event.event,
+            uid=event.uid,
+            session=event.session,
+            conversation=event.conversation,
+            detail=dict(event.detail),
+            n=line.n,
+        )
+
+    def _tell(self, findings: list[Finding]) -> None:
+        for finding in findings:
+            match finding:
+                case ImportFinding():
+                    self._tell_import(finding)
+                case ErrorLine(line, noise):
+                    self._last_error = line.text if not noise else self._last_error
+                    fields = {"level": line.level, "text": line.text, "n": line.n, "noise": noise}
+                    self._journal.write("error_line", at=line.at, service=self.service, **fields)
+
+    def _tell_import(self, finding: ImportFinding) -> None:
+        broken, first = finding.broken, finding.first
+        self._last_import = broken
+        self._journal.write(
+            "import_error",
+            at=first.at,
+            service=self.service,
+            kind=broken.kind,
+            module=broken.module,
+            name=broken.name,
+            file=broken.file,
+            line=broken.line,
+            phase=first.phase,
+            source="log",
+            evidence=list(finding.evidence),
+            n=first.n,
+        )
+
+    def _watch_silence(self) -> None:
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            return  # no loop, no silence: `close` tells the rest
+        if self._silence:
+            self._silence.cancel()
+        self._silence = loop.call_later(_SILENCE_SECONDS, lambda: self._tell(self._scanner.idle()))
+
+    def _log_source(self, state: str, **fields: Any) -> None:
+        source, where = self._source
+        where = where and self._safe(where)
+        self._journal.write("log_source", service=self.service, source=source, state=state, where=where, **fields)

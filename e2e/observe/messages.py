@@ -1,0 +1,110 @@
+"""The exact shapes of Python's import errors, and when a line that holds one really reports one.
+
+The handlers of the services turn a failed import into one log line, under any prefix and at any level. The same
+words may also be *quoted*: somebody's speech about programming is logged too. `find` tells them apart.
+"""
+
+import re
+from dataclasses import dataclass
+
+_Q = r"\\*'"  # Python's quote, perhaps escaped by a repr around it
+_NAME = r"[^'\\\s]+"
+_CIRCULAR = r"(?: \(most likely due to a circular import\))?"
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """What could not be imported. `file` and `line`: where the import stands when a traceback says so, else the
+    file of the module that lacks the name; None where nothing was said."""
+
+    kind: str
+    module: str | None = None
+    name: str | None = None
+    file: str | None = None
+    line: int | None = None
+
+    @property
+    def what(self) -> tuple[str | None, str | None]:
+        return self.module, self.name
+
+    def __str__(self) -> str:
+        text = {
+            (True, True): f"cannot import name '{self.name}' from '{self.module}'",
+            (False, True): f"No module named '{self.module}'",
+            (True, False): f"cannot import '{self.name}'",
+            (False, False): "an import failed",
+        }[bool(self.name), bool(self.module)]
+        place = f"{self.file} line {self.line}" if self.line else self.file
+        return f"{text} ({place})" if place else text
+
+
+# (kind, shape). A shape is tried at any place of a line; the first that fits wins.
+_SHAPES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
+    (kind, re.compile(shape))
+    for kind, shape in (
+        (
+            "ImportError",
+            rf"cannot import name {_Q}(?P<name>{_NAME}){_Q}"
+            rf"(?: from (?:partially initialized module )?{_Q}(?P<module>{_NAME}){_Q}{_CIRCULAR}"
+            rf"(?: \((?P<file>[^()]+)\))?{_CIRCULAR})?",
+        ),
+        ("ModuleNotFoundError", rf"No module named {_Q}(?P<module>{_NAME}){_Q}"),
+        ("ModuleNotFoundError", r"^\S*python[\d.]*(?:\.exe)?: No module named (?P<module>[\w.]+)"),
+        ("ModuleNotFoundError", r"import of (?P<module>[\w.]+) halted; None in sys\.modules"),
+        (
+            "AttributeError",
+            rf"partially initialized module {_Q}(?P<module>{_NAME}){_Q} has no attribute {_Q}(?P<name>\w+)",
+        ),
+        ("ImportError", r'Error loading ASGI app\. Could not import module "(?P<module>[^"]+)"'),
+        ("ImportError", r"(?P<name>[\w.+-]+\.so[\d.]*): cannot open shared object file"),
+        ("ImportError", r"attempted relative import (?:with no known parent package|beyond top-level package)"),
+        ("ImportError", r"\(most likely due to a circular import\)"),
+    )
+)
+_HINT = re.compile(
+    r"cannot import name|No module named|partially initialized|circular import|ould not import module|"
+    r"cannot open shared object|halted; None in sys|attempted relative import"
+)
+
+# Where the phrase stands inside a value that holds what somebody said, at any level.
+_IN_TEXT_FIELD = re.compile(r"""["'](?:text|transcript|transcription|content|utterance)\\?["']\s*[:=]""")
+# Lines below WARNING also carry speech as plain text: `transcript: ...`, `SPEAKER_00: ...`, `user said "..."`.
+_SPEECH_LABEL = re.compile(
+    r"\b(?:(?:transcript(?:ion)?s?|text|segments?|utterances?|SPEAKER_\d+|user)\s*[:=]|said\b|says\b|heard\b)"
+)
+_SPEECH_LOGGER = re.compile(r"(?:^|[._])(?:stt|transcripts?|segments?|deepgram|soniox|speechmatics)(?:[._]|$)", re.I)
+_FAILURE_WORD = re.compile(r"error|exception|fail|unable|could not|can ?not|can't|crash|broken|unhandled", re.I)
+_ERROR_FIELD = re.compile(r"""["'](?:error|err|exception|exc|detail|reason)["']\s*:\s*["'][^"]*$|Error\(\\*"$""")
+# An exception that is put into a line follows a colon, a bracket or the word `error`; speech flows into it.
+_PUT_IN = re.compile(r"""(?:^|[:(\[=-]|\berror|\bexception)[\s"'\\]*$""", re.I)
+
+
+def find(message: str, level: str | None = None, logger: str | None = None) -> Broken | None:
+    """The import error that the message reports, or None when it holds none or only quotes one."""
+    if not _HINT.search(message):
+        return None
+    fits = ((kind, match) for kind, shape in _SHAPES if (match := shape.search(message)))
+    kind, match = next(fits, (None, None))
+    if kind is None or match is None:
+        return None
+    if _quoted(message[: match.start()], level, logger):
+        return None
+    found = match.groupdict()
+    file = found.get("file")
+    return Broken(kind, found.get("module"), found.get("name"), None if file == "unknown location" else file)
+
+
+def _quoted(before: str, level: str | None, logger: str | None) -> bool:
+    """Whether what stands `before` the phrase says that it is somebody's words."""
+    if _IN_TEXT_FIELD.search(before):
+        return True
+    if level in ("WARNING", "ERROR", "CRITICAL"):
+        return False
+    if _SPEECH_LABEL.search(before):
+        return True
+    if before.count('"') % 2 and not _ERROR_FIELD.search(before):
+        return True
+    if not _PUT_IN.search(before):
+        return True
+    # The bare phrase is what `logger.info(e)` prints, unless the logger's business is speech.
+    return bool(logger and _SPEECH_LOGGER.search(logger)) and not _FAILURE_WORD.search(before)

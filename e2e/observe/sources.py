@@ -1,0 +1,192 @@
+"""Logs that are not the output of a service that we started: a file that grows, or the output of a command.
+
+Both call a sink with every line from `open` on, and go on until `close`, which reads what is left.
+"""
+
+import asyncio
+import contextlib
+import os
+import stat
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+from e2e.errors import ConfigError
+from e2e.observe.child import READ_BYTES, Child, Sink, Warden
+from e2e.observe.lines import LineSplitter
+
+# Told of each change: the state of the journal's `log_source` record and, when it failed, why.
+Told = Callable[[str, str | None], None]
+
+
+class LogSource(Protocol):
+    """Where the lines of a service come from."""
+
+    kind: str
+    where: str
+
+    async def open(self) -> None:
+        """Begin here and now: lines that are written after this returns are seen."""
+
+    async def close(self) -> str:
+        """Read to the end and stop; the state to journal: `closed`, or `missing` when it never held anything."""
+
+
+class FileSource:
+    """Follows a file from its present end; a file that does not exist yet is read from its start once it does.
+
+    A rotated file (another one under the name) is read to its end before the new one is; a truncated file is read
+    from its start. Two rotations within one poll lose the file between them.
+    """
+
+    kind = "file"
+
+    def __init__(self, path: Path, sink: Sink, told: Told, poll: float = 0.1) -> None:
+        self.where = str(path)
+        self._path = path
+        self._sink = sink
+        self._told = told
+        self._poll = poll
+        self._file: BinaryIO | None = None
+        self._splitter = LineSplitter()
+        self._task: asyncio.Task[None] | None = None
+        self._error: str | None = None
+        self._was_open = False
+
+    async def open(self) -> None:
+        self._try_open(from_end=True)
+        self._task = asyncio.create_task(self._follow())
+
+    async def close(self) -> str:
+        if self._task:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        await self._look()
+        self._drop()
+        return "closed" if self._was_open else "missing"
+
+    async def _follow(self) -> None:
+        while True:
+            await self._look()
+            await asyncio.sleep(self._poll)
+
+    async def _look(self) -> None:
+        """Take what is new, and go over to a new file under the name."""
+        if self._file is not None:
+            await self._take()
+            if self._replaced():
+                await self._take()  # what was written between the last read and the rotation
+                self._drop()
+        if self._file is None:
+            self._try_open(from_end=False)
+            await self._take()
+
+    async def _take(self) -> None:
+        file = self._file
+        if file is None:
+            return
+        with contextlib.suppress(OSError):
+            if os.fstat(file.fileno()).st_size < file.tell():
+                self._end_line()
+                file.seek(0)
+            while data := file.read(READ_BYTES):
+                for line, size in self._splitter.feed(data):
+                    self._sink(line, size)
+                await asyncio.sleep(0)
+
+    def _replaced(self) -> bool:
+        try:
+            now = self._path.stat()
+        except OSError:
+            return False  # renamed away, the new one not there yet: its writer may still hold the old one
+        mine = os.fstat(self._file.fileno()) if self._file else None
+        return mine is None or (now.st_dev, now.st_ino) != (mine.st_dev, mine.st_ino)
+
+    def _try_open(self, *, from_end: bool) -> None:
+        try:
+            mode = self._path.stat().st_mode
+            if not stat.S_ISREG(mode):
+                raise OSError(None, "not a regular file")
+            self._file = self._path.open("rb", buffering=0)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            if self._error is None:
+                self._error = f"cannot read {self._path}: {error.strerror}"
+                self._told("failed", self._error)
+            return
+        if from_end:
+            self._file.seek(0, os.SEEK_END)
+        if not self._was_open:
+            self._was_open = True
+            self._told("open", None)
+
+    def _drop(self) -> None:
+        self._end_line()
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _end_line(self) -> None:
+        for line, size in self._splitter.flush():
+            self._sink(line, size)
+
+
+class CommandSource:
+    """Follows the output of a command, such as `kubectl logs -f`, which is started again when it ends too early.
+
+    A command that repeats old lines when it starts again has them counted again; `--since=1s` and its like help.
+    `backoff` is the first wait in seconds; it doubles up to 15 s, and begins anew after a minute that went well.
+    """
+
+    kind = "command"
+
+    def __init__(self, argv: Sequence[str], sink: Sink, told: Told, guard: Warden, backoff: float = 1.0) -> None:
+        self.where = " ".join(argv)
+        self._argv = tuple(argv)
+        self._sink = sink
+        self._told = told
+        self._guard = guard
+        self._backoff = backoff
+        self._child: Child | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._last = b""
+
+    async def open(self) -> None:
+        """Raises ConfigError when the command cannot be started."""
+        self._child = await self._start()
+        self._told("open", None)
+        self._task = asyncio.create_task(self._keep_running())
+
+    async def close(self, grace: float = 2.0) -> str:
+        if self._task:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        if self._child:
+            await self._child.end(grace)
+        return "closed"
+
+    async def _start(self) -> Child:
+        return await Child.start(self._argv, self._line, self._guard)
+
+    def _line(self, line: bytes, size: int) -> None:
+        self._last = line or self._last
+        self._sink(line, size)
+
+    async def _keep_running(self) -> None:
+        loop = asyncio.get_running_loop()
+        wait = self._backoff
+        while self._child:
+            began = loop.time()
+            await self._child.exited.wait()
+            self._told("failed", f"ended with code {self._child.code}: {self._last[:300].decode(errors='replace')}")
+            if loop.time() - began > 60:
+                wait = self._backoff
+            await asyncio.sleep(wait)
+            wait = min(wait * 2, 15.0)
+            try:
+                self._child = await self._start()
+            except ConfigError as error:
+                self._told("failed", str(error))
+                continue
+            self._told("open", None)

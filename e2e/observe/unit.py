@@ -1,0 +1,172 @@
+"""One service of the target during a run: started or found running, its log read, watched and ended."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+
+from e2e.errors import ServiceError
+from e2e.observe.child import Child, Warden
+from e2e.observe.health import Answer, address, port_taken, probe
+from e2e.observe.log import ServiceLog
+from e2e.observe.resources import ResourceMeter, Resources
+from e2e.observe.sources import CommandSource, FileSource, LogSource
+from e2e.observe.spec import ServiceSpec
+from e2e.record.journal import Journal
+
+_POLL_SECONDS = 0.1
+
+
+class Unit:
+    """Brings up one service and takes it down. `died` is called when a healthy child ends by itself."""
+
+    def __init__(
+        self,
+        spec: ServiceSpec,
+        journal: Journal,
+        log: ServiceLog,
+        guard: Warden,
+        clock: Callable[[], float],
+        died: Callable[[str], None],
+    ) -> None:
+        self.spec = spec
+        self.log = log
+        self.healthy = False
+        self._journal = journal
+        self._guard = guard
+        self._clock = clock
+        self._died = died
+        self._child: Child | None = None
+        self._source: LogSource | None = None
+        self._watcher: asyncio.Task[None] | None = None
+        self._meter: ResourceMeter | None = None
+        self._stopping = False
+        self._began = clock()
+
+    async def launch(self) -> None:
+        """Start the command, if there is one, and begin to read the log.
+
+        Raises:
+            ServiceError: something listens on the port already.
+            ConfigError: the command, or the one that reads the log, cannot be started.
+        """
+        self._began = self._clock()
+        await self._open_source()
+        if self.spec.command is None:
+            return
+        host, port = address(self.spec)
+        if holder := port_taken(host, port):
+            raise ServiceError(
+                f"{self.spec.name}: port {port} on {host} is already taken (by {holder}); stop it, "
+                f"or take `command` out of the target so that the running service is used"
+            )
+        command = self.spec.command
+        self._child = await Child.start(command, self.log.take, self._guard, cwd=self.spec.cwd, env=self.spec.env)
+        self._meter = ResourceMeter(self._child.pid, self._clock)
+        if self._source is None:
+            self.log.names("process", f"process {self._child.pid}")
+            self.log.opened()
+        self._write("launched", command=list(command), cwd=str(self.spec.cwd or "."), pid=self._child.pid)
+        self._watcher = asyncio.create_task(self._watch(self._child))
+
+    async def until_healthy(self, http: httpx.AsyncClient) -> None:
+        """Wait until the service answers as it should.
+
+        Raises:
+            ServiceError: it ended, or did not answer in time; one that runs already gets a single try.
+        """
+        if self._child is None:
+            answer = await probe(self.spec, http)
+            if not answer.healthy:
+                raise self._unhealthy(answer, f"nothing answers at {answer.url}" if answer.status is None else "")
+            self._say_healthy(answer)
+            return
+        while True:
+            answer = await probe(self.spec, http)
+            if self._child.code is not None:
+                await self._child.exited.wait()
+                self.log.settle()
+                raise ServiceError(self._last_words())
+            if answer.healthy:
+                self._say_healthy(answer)
+                return
+            if self._clock() - self._began > self.spec.boot_timeout:
+                raise self._unhealthy(answer, f"not ready after {self.spec.boot_timeout:g} s at {answer.url}")
+            await asyncio.sleep(_POLL_SECONDS)
+
+    async def stop(self, grace: float) -> None:
+        """End the child and what it started, read every log to its end and close it."""
+        if self._child:
+            # One that ended by itself a moment ago is still told as such by its watcher.
+            ran = self._stopping = self._child.code is None
+            await self._child.end(grace)
+            if self._watcher:
+                await asyncio.gather(self._watcher, return_exceptions=True)
+            if ran:
+                self._write("stopped", pid=self._child.pid, code=self._child.code, seconds=self._seconds())
+        state = "closed"
+        if self._source:
+            state = await self._source.close()
+        elif self._child is None:
+            state = "missing"
+        self.log.close(state)
+
+    def resources(self) -> Resources | None:
+        return self._meter.sample() if self._meter else None
+
+    async def _open_source(self) -> None:
+        spec = self.spec.log
+        if spec.kind == "file" and spec.path:
+            self._source = FileSource(spec.path, self.log.take, self._source_told)
+        elif spec.kind == "command" and spec.command:
+            self._source = CommandSource(spec.command, self.log.take, self._source_told, self._guard)
+        if self._source:
+            self.log.names(self._source.kind, self._source.where)
+            await self._source.open()
+
+    def _source_told(self, state: str, error: str | None) -> None:
+        if state == "open":
+            self.log.opened()
+        else:
+            self.log.failed(error or "")
+
+    async def _watch(self, child: Child) -> None:
+        await child.exited.wait()
+        self.log.settle()
+        if self._stopping:
+            return
+        words = self._last_words()
+        self._write("exited", pid=child.pid, code=child.code, seconds=self._seconds(), error=words)
+        if self.healthy:
+            self._died(words)
+
+    def _say_healthy(self, answer: Answer) -> None:
+        self.healthy = True
+        health = {"url": answer.url, "status": answer.status, "body": answer.body}
+        self._write("healthy", health=health, seconds=self._seconds())
+
+    def _unhealthy(self, answer: Answer, what: str) -> ServiceError:
+        error = f"{self.spec.name}: {what or 'the health check failed'}: {answer.error}"
+        if self.log.lines:
+            error += f"; its log says: {self.log.last_words()[:300]}"
+        health = {"url": answer.url, "status": answer.status, "body": answer.body}
+        self._write("unhealthy", health=health, seconds=self._seconds(), error=error)
+        hint = (
+            "raise boot_timeout, or see its log in the run directory" if self._child else "start it, or correct its URL"
+        )
+        return ServiceError(f"{error}; {hint}")
+
+    def _last_words(self) -> str:
+        """What is known of a child that ended by itself."""
+        when = "in mid-run" if self.healthy else "at boot"
+        code = self._child.code if self._child else None
+        return f"{self.spec.name} ended {when} with code {code}: {self.log.last_words()[:500]}"
+
+    def _seconds(self) -> float:
+        return round(self._clock() - self._began, 3)
+
+    def _write(self, event: str, **fields: Any) -> None:
+        with contextlib.suppress(ValueError):  # the journal was closed before a last child was seen to end
+            self._journal.write("service", service=self.spec.name, event=event, url=self.spec.url, **fields)
