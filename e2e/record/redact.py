@@ -12,7 +12,7 @@ _PATTERNS = tuple(
     re.compile(pattern, flags)
     for pattern, flags in (
         # Authorization headers and bearer values.
-        (r"(\bauthorization\b[\"']?\s*[:=]\s*[\"']?(?:bearer|basic|token)?+\s*+)(?!\[redacted)[^\s\"',;}]+", re.I),
+        (r"(\bauthorization\b[\"']?\s*[:=]\s*+[\"']?+(?:bearer|basic|token)?+\s*+)(?!\[redacted)[^\s\"',;}]+", re.I),
         (r"(\bbearer\s+)(?!\[redacted)[A-Za-z0-9._~+/=-]{6,}", re.I),
         # key=value and "key": "value" of names that hold secrets.
         (
