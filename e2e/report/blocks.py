@@ -1,0 +1,127 @@
+"""The pieces of a report, independent of its format: each renderer knows how to show these and nothing else."""
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+MARKS = {"pass": "✅", "fail": "❌", "inconclusive": "❓", "none": "·"}
+"""A tick only for what was seen, a cross for what was seen to be wrong, a question mark for what was not seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prose:
+    text: str
+    kind: ClassVar[str] = "prose"
+
+
+@dataclass(frozen=True, slots=True)
+class Items:
+    """A plain list."""
+
+    items: list[str]
+    kind: ClassVar[str] = "items"
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """Labels and their values."""
+
+    rows: list[tuple[str, str]]
+    kind: ClassVar[str] = "pairs"
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """`status` gives each row a mark in front of it, in the words of a check; `numeric` are columns set right."""
+
+    head: list[str]
+    rows: list[list[str]]
+    status: list[str] = field(default_factory=list)
+    numeric: frozenset[int] = frozenset()
+    kind: ClassVar[str] = "table"
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    status: str
+    text: str
+    detail: str = ""
+    evidence: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """Statements with a tick, a cross or a question mark."""
+
+    items: list[Mark]
+    kind: ClassVar[str] = "marks"
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """Quoted lines, folded under a title."""
+
+    title: str
+    lines: list[str]
+    open: bool = False
+    kind: ClassVar[str] = "log"
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """A command or a short output, to be copied."""
+
+    text: str
+    kind: ClassVar[str] = "code"
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    t: float
+    lane: str
+    label: str
+    detail: str = ""
+    bad: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """Events on one time axis of `seconds`, a lane for each service."""
+
+    lanes: list[str]
+    moments: list[Moment]
+    seconds: float
+    kind: ClassVar[str] = "timeline"
+
+
+@dataclass(frozen=True, slots=True)
+class SideBySide:
+    """Two texts that a reader compares."""
+
+    left_title: str
+    left: str
+    right_title: str
+    right: str
+    kind: ClassVar[str] = "side_by_side"
+
+
+Block = Prose | Items | Pairs | Table | Marks | Log | Code | Timeline | SideBySide
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    id: str
+    title: str
+    blocks: list[Block]
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A whole report. `figures` are the few numbers that a reader looks for first."""
+
+    title: str
+    run_id: str
+    verdict: str
+    exit_code: int
+    sentence: str
+    figures: list[tuple[str, str]]
+    sections: list[Section]

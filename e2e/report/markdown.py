@@ -1,0 +1,108 @@
+"""`report.md`: ready to be pasted into a pull request. Never longer than the forge's limit of a comment."""
+
+from collections.abc import Callable
+from typing import Any
+
+from e2e.report import blocks as b
+from e2e.report.text import fence
+from e2e.report.text import markdown as md
+
+LIMIT = 65_000
+"""Characters. A comment may have 65,536; the rest is room for what a person writes around it."""
+
+_LOG_LINES = 40
+_ROWS = 120
+_TEXT = 3_000
+
+
+def render_markdown(view: b.View) -> str:
+    head = [
+        f"# {b.MARKS[_STATUS[view.verdict]]} {md(view.title)}: {view.verdict}",
+        md(view.sentence, 2000),
+        " · ".join(f"{md(label)} **{md(value)}**" for label, value in view.figures),
+    ]
+    parts, used = ["\n\n".join(head)], sum(map(len, head))
+    for section in view.sections:
+        text = "\n\n".join([f"## {md(section.title)}", *(_block(block) for block in section.blocks)])
+        if used + len(text) > LIMIT - 300:
+            # A section is shown whole or not at all: half a table or an open fence would break what follows.
+            text = f"## {md(section.title)}\n\nLeft out here, since it is too long for a comment; see report.html."
+        parts.append(text)
+        used += len(text) + 2
+    parts.append(f"Run `{md(view.run_id)}`, exit code {view.exit_code}.")
+    return "\n\n".join(parts) + "\n"
+
+
+_STATUS = {"pass": "pass", "fail": "fail", "inconclusive": "inconclusive", "invalid": "fail"}
+
+
+def _block(block: b.Block) -> str:
+    return _RENDER[block.kind](block)
+
+
+def _items(block: b.Items) -> str:
+    return "\n".join(f"- {md(item, 1000)}" for item in block.items)
+
+
+def _pairs(block: b.Pairs) -> str:
+    return "\n".join(f"- {md(label)}: {md(value, 1000)}" for label, value in block.rows)
+
+
+def _table(block: b.Table) -> str:
+    marks = bool(block.status)
+    head = ["", *block.head] if marks else block.head
+    shift = 1 if marks else 0
+    rule = ["---:" if i - shift in block.numeric else "---" for i in range(len(head))]
+    lines = [_row(md(cell) for cell in head), _row(rule)]
+    for n, row in enumerate(block.rows[:_ROWS]):
+        cells = [md(cell) for cell in row]
+        lines.append(_row([b.MARKS[block.status[n]], *cells] if marks else cells))
+    if len(block.rows) > _ROWS:
+        lines.append(f"\n{len(block.rows) - _ROWS} more rows are in report.html.")
+    return "\n".join(lines)
+
+
+def _row(cells: Any) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _marks(block: b.Marks) -> str:
+    lines = []
+    for item in block.items:
+        detail = f": {md(item.detail, 700)}" if item.detail else ""
+        lines.append(f"- {b.MARKS[item.status]} {md(item.text)}{detail}")
+        # What holds needs no proof in a comment; what does not is shown with its evidence.
+        if item.status != "pass":
+            lines += [f"  - {md(line, 300)}" for line in item.evidence[:8]]
+    return "\n".join(lines)
+
+
+def _log(block: b.Log) -> str:
+    folded = " open" if block.open else ""
+    body = fence(block.lines[:_LOG_LINES])
+    return f"<details{folded}><summary>{md(block.title)}</summary>\n\n{body}\n\n</details>"
+
+
+def _timeline(block: b.Timeline) -> str:
+    rows = [[f"{m.t:.2f}", m.lane, m.label, m.detail] for m in block.moments]
+    status = ["fail" if m.bad else "pass" for m in block.moments]
+    table = _table(b.Table(["s", "service", "event", "line"], rows, status, frozenset({0})))
+    return f"<details><summary>life cycle: {len(rows)} events</summary>\n\n{table}\n\n</details>"
+
+
+def _side_by_side(block: b.SideBySide) -> str:
+    sides = ((block.left_title, block.left), (block.right_title, block.right))
+    return "\n\n".join(f"**{md(title)}:** {md(text, _TEXT)}" for title, text in sides)
+
+
+_RENDER: dict[str, Callable[[Any], str]] = {
+    "prose": lambda block: md(block.text, 2000),
+    "items": _items,
+    "pairs": _pairs,
+    "table": _table,
+    "marks": _marks,
+    "log": _log,
+    "code": lambda block: fence([block.text], 2000),
+    "timeline": _timeline,
+    "side_by_side": _side_by_side,
+}

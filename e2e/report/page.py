@@ -1,0 +1,31 @@
+"""`report.html`: one page that needs nothing else, not even a network."""
+
+from functools import cache
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from e2e.report.blocks import MARKS, View
+from e2e.report.text import visible
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("e2e.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        # Every value passes here before it is escaped, so that no template can forget it.
+        finalize=_finalize,
+    )
+    return environment
+
+
+def _finalize(value: object) -> object:
+    # Markup (what macros return) has been through here already.
+    return value if hasattr(value, "__html__") else visible(value)
+
+
+def render_html(view: View) -> str:
+    return _environment().get_template("report.html").render(view=view, marks=MARKS)

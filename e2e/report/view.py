@@ -1,0 +1,175 @@
+"""From `run.json` to the sections of a report, in the order in which a reviewer asks: the one source of all formats."""
+
+import shlex
+from typing import Any
+
+from e2e.report.blocks import Block, Code, Items, Log, Mark, Marks, Pairs, Prose, Section, SideBySide, View
+from e2e.report.view_services import endpoint_table, imports_section, service_section
+from e2e.report.view_stream import (
+    excerpt_log,
+    latency_table,
+    lifecycle_timeline,
+    message_table,
+    sessions_table,
+    stream_marks,
+    stream_pairs,
+)
+
+Summary = dict[str, Any]
+
+
+def build_view(summary: Summary) -> View:
+    sections = [
+        _verdict_section(summary),
+        service_section(summary, "backend", "L1 backend, stand-alone"),
+        Section("endpoints", "Endpoints", endpoint_table(summary)),
+        service_section(summary, "pusher", "L1 pusher, stand-alone"),
+        Section("stream", "E2E: audio through the services", _stream_blocks(summary)),
+        Section("log", "Log excerpt of the session", _log_blocks(summary)),
+        imports_section(summary),
+        Section("measures", "Latencies and transcript", _measure_blocks(summary)),
+        Section("not-shown", "Not shown", _limits(summary)),
+    ]
+    return View(
+        title=summary.get("title") or summary.get("scenario") or "run",
+        run_id=str(summary.get("run_id") or "unnamed run"),
+        verdict=summary["verdict"],
+        exit_code=summary["exit_code"],
+        sentence=summary["sentence"],
+        figures=figures(summary),
+        sections=[s for s in sections if s is not None],
+    )
+
+
+def figures(summary: Summary) -> list[tuple[str, str]]:
+    """The key figures, only those that the run has."""
+    counters, words = summary["counters"], summary["transcript"]
+    rows = [("checks", f"{sum(c['status'] == 'pass' for c in summary['checks'])} of {len(summary['checks'])} pass")]
+    if counters["sessions"]:
+        rows.append(("sessions", f"{counters['sessions_ready']} of {counters['sessions']} ready"))
+    if counters["chunks_planned"]:
+        rows.append(("chunks sent", f"{counters['chunks_sent']} of {counters['chunks_planned']}"))
+        rows.append(("server messages", str(counters["server_messages"])))
+    if words["wer"] is not None:
+        rows.append(("word error rate", f"{words['wer']:.1%} of {words['words']} words"))
+    first = summary["latency_ms"].get("first_segment")
+    if first:
+        rows.append(("first segment", f"{first['p50'] / 1000:.2f} s (p50)"))
+    if counters["close_codes"]:
+        rows.append(("close codes", counted(counters["close_codes"])))
+    if summary["imports"]["services"]:
+        found = str(summary["imports"]["lines"])
+        rows.append(("import errors", found if summary["imports"]["observed"] or found != "0" else "not observed"))
+    return rows
+
+
+def counted(counts: dict[str, int]) -> str:
+    return ", ".join(f"{name} × {n}" for name, n in counts.items())
+
+
+def _verdict_section(summary: Summary) -> Section:
+    target, options = summary["target_details"], summary["options"]
+    where = ", ".join(f"{n} {target[n]}" for n in ("backend", "pusher") if target.get(n))
+    kind = "the stand-in" if target.get("standin") else "real services"
+    timers = target.get("timers")
+    if target.get("standin") and timers is not None:
+        kind += f", timers at {timers:g} of their real length" if timers != 1 else ", timers at full length"
+    known = ("users", "chunks", "audio", "codec", "duration", "seed")
+    chosen = ", ".join(f"{k} {options[k]}" for k in known if options.get(k) is not None)
+    pairs = [
+        ("scenario", f"{summary['scenario']}: {summary.get('title') or ''}".rstrip(": ")),
+        ("target", f"{summary['target']} ({kind}){f': {where}' if where else ''}"),
+        ("started", f"{summary.get('started') or 'unknown'}, took {summary['duration']:.1f} s, {summary['ended']}"),
+        ("pace", summary["pace"] + (" (real time)" if summary["pace"] == "realtime" else " (not real time)")),
+        ("options", chosen or "defaults"),
+        ("versions", versions(summary)),
+    ]
+    blocks: list[Block] = [Pairs(pairs)]
+    if summary["command"]:
+        blocks += [Prose("The command to repeat it:"), Code(shlex.join(map(str, summary["command"])))]
+    checks = [Mark(c["status"], c["name"], c["detail"], c["evidence"]) for c in summary["checks"]]
+    blocks.append(Marks(checks) if checks else Prose("Nothing was expected of this run."))
+    return Section("verdict", "Verdict", blocks)
+
+
+def versions(summary: Summary) -> str:
+    """`e2e 0.1.0, python 3.11.2, ...`, and what the services say of themselves."""
+    known = [f"e2e {summary['version']}"] if summary.get("version") else []
+    for name, value in summary["environment"].items():
+        if isinstance(value, str | int | float):
+            known.append(f"{name} {value}")
+    for name, service in summary["services"].items():
+        routes = service.get("routes") or {}
+        if routes.get("version"):
+            known.append(f"{name} {routes.get('title') or ''} {routes['version']}".replace("  ", " "))
+    return ", ".join(known) or "unknown"
+
+
+def _stream_blocks(summary: Summary) -> list[Block]:
+    if not summary["counters"]["sessions"]:
+        return [Prose("No session of the stream was opened.")]
+    blocks: list[Block] = [Pairs(stream_pairs(summary)), Marks(stream_marks(summary))]
+    if summary["counters"]["messages_by_type"]:
+        blocks += [Prose("Messages received, by type:"), message_table(summary)]
+    blocks += sessions_table(summary)
+    return blocks
+
+
+def _log_blocks(summary: Summary) -> list[Block]:
+    blocks = [*lifecycle_timeline(summary), *excerpt_log(summary)]
+    errors = summary["errors"]
+    if errors["count"] or errors["noise"]:
+        blocks.append(Prose(f"{errors['count']} error lines, and {errors['noise']} that are known to be harmless."))
+    if errors["lines"]:
+        lines = [f"{e['t']:9.3f} {e['service']} {e['level']} {e['text']}" for e in errors["lines"][:20]]
+        blocks.append(Log(f"error lines ({len(lines)} of {errors['count']})", lines))
+    return blocks or [Prose("No log line was read.")]
+
+
+def _measure_blocks(summary: Summary) -> list[Block]:
+    blocks: list[Block] = []
+    if summary["latency_note"]:
+        blocks.append(Prose(f"{summary['latency_note'][0].upper()}{summary['latency_note'][1:]}."))
+    blocks += latency_table(summary)
+    words = summary["transcript"]
+    if words["sid"] is not None:
+        blocks.append(Prose(_words_sentence(words)))
+        reference = words["reference"]
+        said = reference if reference else "(nothing was said)" if reference == "" else "(not known)"
+        blocks.append(SideBySide("Said", said, "Heard", words["text"] or "(nothing)"))
+    blocks.append(Pairs(_generator_pairs(summary)))
+    return blocks
+
+
+def _words_sentence(words: dict[str, Any]) -> str:
+    if words["wer"] is None:
+        silence = f"{words['words_on_silence']} words were heard where nothing was said. "
+        return f"{silence}Word error rate: not measured, there is no reference of words that were said."
+    return (
+        f"Word error rate {words['wer']:.1%}: of {words['words']} words {words['substitutions']} substituted, "
+        f"{words['deletions']} missed, {words['insertions']} added, pooled over {words['sessions_measured']} sessions "
+        f"({words['normalisation']}); {words['revisions']} revisions of segments."
+    )
+
+
+def _generator_pairs(summary: Summary) -> list[tuple[str, str]]:
+    generator = summary["generator"]
+    late, lag = generator["send_lateness_ms"], generator["loop_lag_ms"]
+    health = "; ".join(generator["reasons"]) or ("kept its word" if generator["judged"] else "not judged")
+    rows = [("generator", health)]
+    if late["count"]:
+        rows.append(("send lateness", f"p50 {late['p50']:.2f}, p99 {late['p99']:.2f}, max {late['max']:.2f} ms"))
+    if lag["count"]:
+        rows.append(("event loop lag", f"p99 {lag['p99']:.2f}, max {lag['max']:.2f} ms"))
+    if generator["cpu"] is not None:
+        rows.append(("its CPU", f"{generator['cpu']:.1%} of a core on average, {generator['cpu_max']:.1%} at most"))
+    if generator["rss_mb"]:
+        rows.append(("its memory", f"{generator['rss_mb']:.0f} MB"))
+    return rows
+
+
+def _limits(summary: Summary) -> list[Block]:
+    blocks: list[Block] = [Items(summary["not_shown"])] if summary["not_shown"] else []
+    if summary["notes"]:
+        blocks += [Prose("Notes of the run:"), Items(summary["notes"])]
+    return blocks or [Prose("Nothing is known to be missing.")]

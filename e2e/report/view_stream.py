@@ -1,0 +1,179 @@
+"""The parts about the stream: what was played, what was seen of it in messages and logs, and how fast."""
+
+from typing import Any
+
+from e2e.report.blocks import Block, Log, Mark, Moment, Prose, Table, Timeline
+from e2e.report.view_services import log_line
+from e2e.verdict.sessions import METRICS
+
+Summary = dict[str, Any]
+
+EVENTS = (
+    ("conversation_created", "conversation stub created"),
+    ("lifecycle_manager_started", "life-cycle manager started"),
+    ("speaker_id_loaded", "speaker identification loaded"),
+    ("integrations_triggered", "realtime integrations triggered"),
+    ("client_disconnected", "the service saw the client disconnect"),
+)
+
+MAX_MOMENTS = 60
+
+
+def stream_pairs(summary: Summary) -> list[tuple[str, str]]:
+    rows = []
+    for tape in summary["audio"][:5]:
+        rows.append(("audio", f"{tape['name']}: {tape['description']}".rstrip(": ")))
+        rate = f"{tape['sample_rate'] / 1000:g} kHz {tape['codec']}"
+        rows.append(("format", f"{rate}, chunks of {tape['chunk_ms']:g} ms, {tape['seconds']:.1f} s of audio"))
+        if tape["streamed_seconds"]:
+            factor = f", {tape['realtime_factor']:g} times real time" if tape["realtime_factor"] else ""
+            rows.append(("streamed in", f"{tape['streamed_seconds']:.1f} s{factor}"))
+    counters = summary["counters"]
+    rows.append(("bytes sent", str(counters["bytes_sent"])))
+    if counters["sessions"] > 1:
+        failed = f", {counters['sessions_failed']} failed" if counters["sessions_failed"] else ""
+        rows.append(("sessions", f"{counters['sessions']}{failed}"))
+    return rows
+
+
+def stream_marks(summary: Summary) -> list[Mark]:
+    """The list that a reviewer reads first, each line with a tick only for what was seen."""
+    counters, sessions = summary["counters"], summary["sessions"]
+    total, checks = counters["sessions"], {c["name"]: c for c in summary["checks"]}
+    connected = total - sum(not s["connected"] for s in sessions)
+    first = next((s["problem"] for s in sessions if s["problem"]), "")
+    sent, planned = counters["chunks_sent"], counters["chunks_planned"]
+    heard = counters["messages_by_type"].get("transcript", 0)
+    marks = [
+        Mark("pass" if connected == total else "fail", f"connected: {connected} of {total} sessions", first),
+        Mark(
+            "pass" if counters["sessions_ready"] == total else "fail", f"ready: {counters['sessions_ready']} of {total}"
+        ),
+    ]
+    if planned:
+        complete = "pass" if sent >= planned else "inconclusive" if summary["ended"] != "complete" else "fail"
+        marks.append(Mark(complete, f"chunks sent: {sent} of {planned}"))
+    if any(s["kind"] == "listen" for s in sessions):
+        marks += [_event_mark(summary, event, words) for event, words in EVENTS[:1]]
+        marks += _stored(sessions)
+        marks += [_event_mark(summary, event, words) for event, words in EVENTS[1:]]
+        quiet = "pass" if heard else "fail" if counters["sessions_ready"] else "inconclusive"
+        words = f"server messages received: {counters['server_messages']}, transcripts among them: {heard}"
+        marks.append(Mark(quiet, words))
+    marks.append(_close_mark(counters, checks.get("close_code")))
+    marks.append(_imports_mark(summary["imports"]))
+    return marks
+
+
+def _event_mark(summary: Summary, event: str, words: str) -> Mark:
+    counts = summary["lifecycle_counts"]
+    n = counts.get(event, 0)
+    if event == "conversation_created" and not n and counts.get("conversation_resumed"):
+        event, words, n = "conversation_resumed", "conversation resumed", counts["conversation_resumed"]
+    seen = next((e for e in summary["lifecycle"] if e["event"] == event), None)
+    if n:
+        detail = seen.get("detail") if seen else None
+        told = ", ".join(f"{k} {v}" for k, v in detail.items()) if isinstance(detail, dict) else str(detail or "")
+        return Mark("pass", f"{words}{f' {n} times' if n > 1 or event == 'integrations_triggered' else ''}", told)
+    log = summary["imports"]["services"].get("backend") or {}
+    if log.get("read") and summary["counters"]["sessions_ready"] and summary["ended"] == "complete":
+        return Mark("fail", f"{words}: not seen in the log of backend")
+    return Mark("inconclusive", f"{words}: not seen", log.get("why_not") or "")
+
+
+def _stored(sessions: list[dict[str, Any]]) -> list[Mark]:
+    read = [s for s in sessions if s["conversation_found"] is not None]
+    if not read:
+        return [Mark("inconclusive", "conversation found in the store: not read over HTTP")]
+    found = [s for s in read if s["conversation_found"]]
+    status = "pass" if len(found) == len(read) else "fail"
+    detail = f"{found[0]['conversation']}, {found[0]['conversation_segments']} segments" if found else ""
+    return [Mark(status, f"conversation found in the store: {len(found)} of {len(read)}", detail)]
+
+
+def _close_mark(counters: dict[str, Any], check: dict[str, Any] | None) -> Mark:
+    codes = counters["close_codes"]
+    words = ", ".join(f"{code} × {n}" for code, n in codes.items()) or "no close recorded"
+    status = "pass" if set(codes) == {"1000"} else "fail" if codes else "inconclusive"
+    return Mark(check["status"] if check else status, f"disconnect: {words}")
+
+
+def _imports_mark(imports: dict[str, Any]) -> Mark:
+    if imports["errors"]:
+        return Mark("fail", f"ImportError or ModuleNotFoundError in the logs: {imports['lines']} lines")
+    names = " and ".join(imports["services"]) or "no service"
+    if imports["observed"]:
+        return Mark("pass", f"zero ImportError and ModuleNotFoundError in {names}")
+    gaps = "; ".join(s["why_not"] for s in imports["services"].values() if s["why_not"])
+    return Mark("inconclusive", "ImportError and ModuleNotFoundError: not observed", gaps)
+
+
+def message_table(summary: Summary) -> Table:
+    rows = [[kind, str(n)] for kind, n in summary["counters"]["messages_by_type"].items()]
+    return Table(["message", "count"], rows, numeric=frozenset({1}))
+
+
+def sessions_table(summary: Summary) -> list[Block]:
+    sessions = summary["sessions"]
+    rows, status = [], []
+    for s in sessions:
+        ready = f"{s['ready_ms']:.0f}" if s["ready_ms"] is not None else "–"
+        sent = "?" if s["chunks_sent"] is None else s["chunks_sent"]
+        close = str(s["close_code"]) if s["close_code"] is not None else "–"
+        chunks = f"{sent} of {s['chunks_planned']}"
+        rows.append(
+            [f"{s['kind']} {s['sid']}", str(s["uid"]), ready, chunks, str(s["transcripts"]), close, s["problem"] or ""]
+        )
+        done = s["close_code"] is not None
+        status.append("fail" if s["problem"] else "pass" if done else "inconclusive")
+    head = ["session", "uid", "ready ms", "chunks", "transcripts", "close", "problem"]
+    blocks: list[Block] = [Table(head, rows, status, frozenset({2, 3, 4, 5}))] if rows else []
+    beyond = summary["counters"]["sessions"] - len(sessions)
+    if beyond > 0:
+        blocks.append(Prose(f"{beyond} more sessions are not listed; failed ones are listed first."))
+    return blocks
+
+
+def lifecycle_timeline(summary: Summary) -> list[Block]:
+    moments = [
+        Moment(e["t"], e["service"], e["event"], e.get("text") or "", False) for e in summary["lifecycle"][:MAX_MOMENTS]
+    ]
+    moments += [Moment(e["t"], e["service"], "import error", e["title"], True) for e in summary["imports"]["errors"]]
+    if not moments:
+        return []
+    moments.sort(key=lambda m: m.t)
+    blocks: list[Block] = [Timeline(sorted({m.lane for m in moments}), moments, max(summary["duration"], 0.001))]
+    total = sum(summary["lifecycle_counts"].values())
+    if total > MAX_MOMENTS:
+        blocks.append(Prose(f"The first {MAX_MOMENTS} of {total} life-cycle events; all are in the journal."))
+    return blocks
+
+
+def excerpt_log(summary: Summary) -> list[Block]:
+    excerpt = summary["excerpt"]
+    if not excerpt["lines"]:
+        return []
+    left = f", {excerpt['left_out']} more lines of that time are in the journal" if excerpt["left_out"] else ""
+    title = f"{len(excerpt['lines'])} lines, seconds since the run began{left}"
+    return [Log(title, [log_line(line) for line in excerpt["lines"]])]
+
+
+def latency_table(summary: Summary) -> list[Block]:
+    latencies = summary["latency_ms"]
+    if not latencies:
+        return [Prose("No latency was measured.")]
+    columns = ("count", "p50", "p90", "p95", "p99", "max")
+    rows = [[name, *(number(h[c]) for c in columns), _definition(name, h)] for name, h in latencies.items()]
+    head = ["latency (ms)", *columns, "definition"]
+    return [Table(head, rows, numeric=frozenset(range(1, 7)))]
+
+
+def _definition(name: str, histogram: dict[str, Any]) -> str:
+    share = histogram.get("negative_share")
+    return METRICS.get(name, "") + (f"; {share:.0%} of the values are negative" if share else "")
+
+
+def number(value: float | int | None) -> str:
+    if value is None:
+        return "–"
+    return str(value) if isinstance(value, int) else f"{value:.1f}" if abs(value) < 1000 else f"{value:.0f}"
