@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 from e2e.observe.lines import Line
 from e2e.protocol.pusher import PATH as PUSHER_PATH
 
-_TAIL = r"(?: (?P<uid>\S+))?(?: (?P<session>\S+))?\s*$"
+_TAIL = r"(?: (?P<uid>\S+))?(?: (?P<session>\S+))?\s{0,4}$"
 _PEER = r"(?P<peer>\('[^']*', \d+\)|\S+)"
 _NUMBERS = ("code", "count", "timeout", "bytes", "sample_rate")
 _IDS = ("uid", "session", "conversation")

@@ -58,9 +58,12 @@ class ServiceLog:
         self.lines += 1
         self.bytes += len(raw) + 1 if size is None else size
         text = clean(raw)
-        self._file.write(self._stored(text).encode(errors="replace") + b"\n")
-        lines = [self._redacted(line) for line in normalise(text, self.lines, self.phase, at)]
+        found = normalise(text, self.lines, self.phase, at)
+        lines = [self._redacted(line) for line in found]
         first = lines[0]
+        # Redaction is the dearest step of all: a plain line goes through it once.
+        stored = first.text if found[0].text is text else self._stored(text)
+        self._file.write(stored.encode(errors="replace") + b"\n")
         shown = "\n".join(line.text for line in lines) if len(lines) > 1 else first.text
         self._last_line = lines[-1].text or self._last_line
         self._journal.write("log", at=at, service=self.service, n=self.lines, level=first.level, text=shown)

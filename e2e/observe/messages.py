@@ -56,7 +56,7 @@ _SHAPES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
             rf"partially initialized module {_Q}(?P<module>{_NAME}){_Q} has no attribute {_Q}(?P<name>\w+)",
         ),
         ("ImportError", r'Error loading ASGI app\. Could not import module "(?P<module>[^"]+)"'),
-        ("ImportError", r"(?P<name>[\w.+-]+\.so[\d.]*): cannot open shared object file"),
+        ("ImportError", r"(?<![\w.+-])(?P<name>[\w.+-]{1,200}\.so[\d.]*): cannot open shared object file"),
         ("ImportError", r"attempted relative import (?:with no known parent package|beyond top-level package)"),
         ("ImportError", r"\(most likely due to a circular import\)"),
     )

@@ -146,11 +146,12 @@ def test_every_traceback_counts_once(name):
 
 
 def test_chained_tracebacks_name_both_modules_with_the_whole_chain():
-    chain = (
-        "Traceback (most recent call last):\n  File \"a.py\", line 1, in <module>\nModuleNotFoundError: No module named 'fast'\n\n"
-        "During handling of the above exception, another exception occurred:\n\n"
-        "Traceback (most recent call last):\n  File \"a.py\", line 3, in <module>\nModuleNotFoundError: No module named 'slow'"
+    first, second = (
+        f'Traceback (most recent call last):\n  File "a.py", line {n}, in <module>\n'
+        f"ModuleNotFoundError: No module named '{module}'"
+        for n, module in ((1, "fast"), (3, "slow"))
     )
+    chain = f"{first}\n\nDuring handling of the above exception, another exception occurred:\n\n{second}"
     found = imports(chain)
     assert {(f.broken.module, f.broken.line) for f in found} == {("fast", 1), ("slow", 3)}
     assert all(len(f.evidence) == 9 for f in found)

@@ -1,0 +1,137 @@
+"""Lines from any source become clean, redacted records; nothing that is too long or secret gets through."""
+
+import asyncio
+import json
+import time
+import tracemalloc
+
+import pytest
+
+from e2e.observe.lines import MAX_LINE_BYTES, LineSplitter, clean, normalise
+from e2e.observe.log import ServiceLog
+from e2e.record.journal import Journal, read_journal
+from e2e.record.redact import Redactor
+
+SECRET = 'admin"key-ü-123'
+
+
+@pytest.fixture
+def journal(tmp_path):
+    with Journal(tmp_path / "journal.jsonl", time.monotonic, Redactor([SECRET])) as journal:
+        yield journal
+
+
+def records(journal, type):
+    journal.flush()
+    return [record for record in read_journal(journal.path) if record["type"] == type]
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 1000])
+def test_splitter_gives_the_same_lines_whatever_the_reads(size):
+    data = b"one\r\ntwo\n\nthree \xff\nlast"
+    splitter = LineSplitter()
+    found = [item for i in range(0, len(data), size) for item in splitter.feed(data[i : i + size])]
+    found += splitter.flush()
+    assert [line for line, _ in found] == [b"one", b"two", b"", b"three \xff", b"last"]
+    assert sum(taken for _, taken in found) == len(data)
+
+
+def test_splitter_drops_the_rest_of_a_huge_line_without_keeping_it():
+    splitter = LineSplitter()
+    tracemalloc.start()
+    found = [item for _ in range(1000) for item in splitter.feed(b"word " * 2000)]
+    found += splitter.feed(b"end\nnext\n")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 1_000_000
+    assert [len(line) <= MAX_LINE_BYTES + 20 for line, _ in found] == [True, True]
+    assert found[0][0].endswith(b"[line cut]") and found[0][1] == 10_000_004 and found[1] == (b"next", 5)
+
+
+def test_a_secret_that_the_cut_would_halve_is_dropped():
+    splitter = LineSplitter(limit=20)
+    ((line, _),) = splitter.feed(b"some words SECRET-VALUE-1\n")
+    assert line == b"some words  [line cut]"
+
+
+def test_clean_takes_out_escapes_and_what_turns_text_round():
+    hostile = b"\x1b[31mred\x1b[0m \x1b]0;title\x07\x1b(Bx\x00\xc2\x9b\tend \xff \xe2\x80\xaeabc"
+    assert clean(hostile) == "red x\tend � abc"
+
+
+@pytest.mark.parametrize(
+    ("text", "level", "logger", "message"),
+    [
+        ("INFO:routers.pusher:hello: you", "INFO", "routers.pusher", "hello: you"),
+        ("INFO:     uvicorn says", "INFO", None, "uvicorn says"),
+        ("WARNING:root:  indented", "WARNING", "root", "  indented"),
+        ("Metadata: {", None, None, "Metadata: {"),
+        ('{"severity":"ERROR","textPayload":"INFO:a.b:fine"}', "INFO", "a.b", "fine"),
+        ('{"level":"warn","msg":"x","logger":"q"}', "WARNING", "q", "x"),
+        ('{"jsonPayload":{"message":"deep","level":"error"}}', "ERROR", None, "deep"),
+        ('{"severity":"INFO","message":"a \\u001b[31mb"}', "INFO", None, "a b"),
+        ('{"id": 1}', None, None, '{"id": 1}'),
+        ('{"message": broken}', None, None, '{"message": broken}'),
+        ('{"message": 7, "textPayload": "t"}', None, None, "t"),
+        ("[pod/b-1/c] INFO:x:hi", "INFO", "x", "hi"),
+    ],
+)
+def test_normalise(text, level, logger, message):
+    line = normalise(text, 1)[0]
+    assert (line.level, line.logger, line.message) == (level, logger, message)
+
+
+def test_secrets_reach_neither_file_nor_journal(journal, tmp_path):
+    log = ServiceLog("backend", journal, tmp_path / "backend.log")
+    lines = [
+        f"INFO:x:using {SECRET}",
+        json.dumps({"message": f"using {SECRET}", "severity": "INFO"}),
+        json.dumps({"message": "hi", "token": "abcdefgh-1234"}, ensure_ascii=False),
+        f"ERROR:x:failed with {SECRET}",
+        "INFO:x:Authori\x1b[0mzation: Bearer abcdef123456",
+        f"ERROR:x:cannot import name 'A' from 'b' ({SECRET})",
+        "INFO:x:" + f"{SECRET} " * 3000,
+    ]
+    for line in lines:
+        log.take(line.encode())
+    log.close()
+    journal.flush()
+    for text in ((tmp_path / "backend.log").read_text(), journal.path.read_text()):
+        assert "key-" not in text and "abcdef" not in text
+        assert "[redacted]" in text
+
+
+def test_records_of_a_log(journal, tmp_path):
+    log = ServiceLog("backend", journal, tmp_path / "backend.log")
+    log.names("process", "process 1")
+    log.opened()
+    for line in (b"INFO:     Application startup complete.", b"ERROR:x:bad", b"INFO:r:_listen u1"):
+        log.take(line)
+    log.phase = "stream"
+    log.take(b"ERROR:x:No module named 'late'")
+    log.close()
+    log.close()
+    assert [(r["state"], r["source"]) for r in records(journal, "log_source")] == [
+        ("open", "process"),
+        ("closed", "process"),
+    ]
+    closed = records(journal, "log_source")[-1]
+    assert closed["lines"] == 4 and closed["boot_marker"] == "INFO:     Application startup complete."
+    assert closed["bytes"] == (tmp_path / "backend.log").stat().st_size
+    levels = [(r["n"], r["level"]) for r in records(journal, "log")]
+    assert levels == [(1, "INFO"), (2, "ERROR"), (3, "INFO"), (4, "ERROR")]
+    assert [r["event"] for r in records(journal, "lifecycle")] == ["startup_complete", "listen_started"]
+    assert [(r["n"], r["noise"]) for r in records(journal, "error_line")] == [(2, False)]
+    (found,) = records(journal, "import_error")
+    assert (found["module"], found["phase"], found["source"], found["n"]) == ("late", "stream", "log", 4)
+
+
+async def test_an_import_error_is_told_when_the_log_falls_silent(journal, tmp_path):
+    log = ServiceLog("pusher", journal, tmp_path / "pusher.log")
+    told = asyncio.Event()
+    journal.subscribe(lambda record: told.set() if record["type"] == "import_error" else None)
+    log.take(b"Error processing transcript batch: No module named 'x'")
+    assert not told.is_set()
+    await asyncio.wait_for(told.wait(), 10)
+    log.close()
+    assert len(records(journal, "import_error")) == 1

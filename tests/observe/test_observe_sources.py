@@ -1,0 +1,149 @@
+"""Files that grow, rotate and vanish, and commands that end too early: no line is lost."""
+
+import asyncio
+import sys
+import time
+
+import pytest
+
+from e2e.errors import ConfigError
+from e2e.observe.child import Warden
+from e2e.observe.sources import CommandSource, FileSource
+
+
+class Caught:
+    """What a source said."""
+
+    def __init__(self):
+        self.lines: list[str] = []
+        self.told: list[tuple[str, str | None]] = []
+
+    def sink(self, line, size):
+        self.lines.append(line.decode())
+
+    def tell(self, state, error):
+        self.told.append((state, error))
+
+    @property
+    def states(self):
+        return [state for state, _ in self.told]
+
+
+@pytest.fixture
+def caught():
+    return Caught()
+
+
+@pytest.fixture
+def guard():
+    guard = Warden()
+    yield guard
+    guard.close()
+
+
+async def until(condition, seconds=15):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        await asyncio.sleep(0.02)
+
+
+def append(path, text):
+    with path.open("a") as file:
+        file.write(text)
+
+
+async def test_a_file_is_followed_from_its_end_to_its_last_unfinished_line(tmp_path, caught):
+    path = tmp_path / "a.log"
+    path.write_text("old\n")
+    source = FileSource(path, caught.sink, caught.tell, poll=0.02)
+    await source.open()
+    append(path, "one\ntw")
+    await until(lambda: caught.lines == ["one"])
+    append(path, "o\n")
+    await until(lambda: caught.lines == ["one", "two"])
+    append(path, "last")
+    assert await source.close() == "closed"
+    assert caught.lines == ["one", "two", "last"] and caught.states == ["open"]
+
+
+async def test_a_file_that_comes_late_is_read_from_its_start(tmp_path, caught):
+    path = tmp_path / "a.log"
+    source = FileSource(path, caught.sink, caught.tell, poll=0.02)
+    await source.open()
+    assert caught.states == []
+    path.write_text("first\n")
+    await until(lambda: caught.lines == ["first"])
+    assert await source.close() == "closed" and caught.states == ["open"]
+
+
+async def test_a_file_that_comes_at_the_very_end_is_still_read(tmp_path, caught):
+    path = tmp_path / "a.log"
+    source = FileSource(path, caught.sink, caught.tell, poll=60)
+    await source.open()
+    await asyncio.sleep(0)
+    path.write_text("only\n")
+    assert await source.close() == "closed" and caught.lines == ["only"]
+
+
+async def test_a_file_that_never_comes_is_missing(tmp_path, caught):
+    source = FileSource(tmp_path / "none.log", caught.sink, caught.tell, poll=0.02)
+    await source.open()
+    assert await source.close() == "missing" and caught.told == []
+
+
+async def test_rotation_and_truncation_lose_nothing(tmp_path, caught):
+    path = tmp_path / "a.log"
+    path.write_text("")
+    source = FileSource(path, caught.sink, caught.tell, poll=0.02)
+    await source.open()
+    append(path, "1\n2\n")
+    await until(lambda: caught.lines == ["1", "2"])
+    old = path.open("a")
+    path.rename(tmp_path / "a.log.1")
+    old.write("3\n4")  # the writer still holds the old file
+    old.close()
+    path.write_text("5\n")
+    await until(lambda: caught.lines == ["1", "2", "3", "4", "5"])
+    append(path, "6\n" * 10)
+    await until(lambda: len(caught.lines) == 15)
+    path.write_text("7\n")  # truncated in place
+    await until(lambda: caught.lines[-1] == "7")
+    await source.close()
+    assert caught.lines == ["1", "2", "3", "4", "5", *["6"] * 10, "7"]
+
+
+async def test_what_is_no_file_fails_with_a_reason(tmp_path, caught):
+    source = FileSource(tmp_path, caught.sink, caught.tell, poll=0.02)
+    await source.open()
+    assert await source.close() == "missing"
+    ((state, error),) = caught.told
+    assert state == "failed" and "not a regular file" in error
+
+
+async def test_a_command_is_read_to_its_last_line_when_the_run_ends(caught, guard):
+    script = (
+        "import signal, sys, time\n"
+        "def end(*_):\n print('bye'); print('last', end=''); sys.exit(0)\n"
+        "signal.signal(signal.SIGTERM, end)\nprint('hello')\ntime.sleep(600)"
+    )
+    source = CommandSource([sys.executable, "-c", script], caught.sink, caught.tell, guard)
+    await source.open()
+    await until(lambda: caught.lines == ["hello"])
+    assert await source.close(10) == "closed"
+    assert caught.lines == ["hello", "bye", "last"] and caught.states == ["open"]
+
+
+async def test_a_command_that_ends_early_failed_and_is_started_again(caught, guard):
+    script = "import sys; print('line'); print('no such pod', file=sys.stderr); sys.exit(3)"
+    source = CommandSource([sys.executable, "-c", script], caught.sink, caught.tell, guard, backoff=0.05)
+    await source.open()
+    await until(lambda: caught.states[:4] == ["open", "failed", "open", "failed"])
+    await source.close()
+    assert caught.told[1] == ("failed", "ended with code 3: no such pod")
+    assert caught.lines[:4] == ["line", "no such pod"] * 2
+
+
+async def test_a_command_that_does_not_exist(caught, guard):
+    with pytest.raises(ConfigError, match="no-such-program-here"):
+        await CommandSource(["no-such-program-here"], caught.sink, caught.tell, guard).open()
