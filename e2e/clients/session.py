@@ -68,6 +68,7 @@ class Session:
         self._failed = False
         self.end: Closed | None = None
         self.upgraded = 0.0
+        self._intended = 0.0
         self.messages = 0
         self.chunks_planned = 0
         self.chunks_sent = 0
@@ -91,10 +92,10 @@ class Session:
         """
         link = self.link
         async with link.throttle:
-            intended = link.clock()
-            self._record("connecting", url=self.url, intended=link.journal.at(intended), probe=self.probe)
+            self._intended = link.clock()
+            self._record("connecting", url=self.url, intended=link.journal.at(self._intended), probe=self.probe)
             try:
-                self._connection, opened = await connect(
+                self._connection = await connect(
                     self.url,
                     self._headers,
                     self,
@@ -105,14 +106,6 @@ class Session:
             except SessionError as error:
                 self.fail(error)
                 raise
-        self.upgraded = opened.upgraded
-        self._record(
-            "open",
-            at=opened.upgraded,
-            status=101,
-            connect_ms=round((opened.connected - opened.called) * 1000, 3),
-            handshake_ms=round((opened.upgraded - intended) * 1000, 3),
-        )
 
     async def close(self, code: int = 1000, reason: str = "", timeout: float = 10.0) -> Closed | None:
         """Close and wait for the other side's answer, at most `timeout` seconds. None: it was never open."""
@@ -132,6 +125,16 @@ class Session:
             self._record("failed", reason=error.reason, error=str(error), status=getattr(error, "status", None))
 
     # Receiver of the connection
+
+    def opened(self, connected: float, upgraded: float) -> None:
+        self.upgraded = upgraded
+        self._record(
+            "open",
+            at=upgraded,
+            status=101,
+            connect_ms=round((connected - self._intended) * 1000, 3),
+            handshake_ms=round((upgraded - self._intended) * 1000, 3),
+        )
 
     def message(self, payload: str | bytes) -> None:
         self.messages += 1

@@ -50,29 +50,28 @@ class Closed:
 
 
 class Receiver(Protocol):
-    """What a session is to its connection. Both calls must return quickly and not raise."""
+    """What a session is to its connection. The calls must return quickly and not raise.
+
+    `opened` comes before any message, also when both arrive in one read.
+    """
+
+    def opened(self, connected: float, upgraded: float) -> None:
+        """Instants of the clock at which TCP (and TLS) stood, and the upgrade was accepted."""
 
     def message(self, payload: str | bytes) -> None: ...
 
     def closed(self, closed: Closed) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """Instants of the clock at which a connection came up."""
-
-    called: float
-    connected: float
-    upgraded: float
-
-
 class Connection(asyncio.Protocol):
     """An open WebSocket connection. Made by `connect`."""
 
-    def __init__(self, uri: str, headers: Mapping[str, str], receiver: Receiver) -> None:
+    def __init__(self, uri: str, headers: Mapping[str, str], receiver: Receiver, clock: Callable[[], float]) -> None:
         self._ws = ClientProtocol(parse_uri(uri), max_size=MAX_MESSAGE_BYTES)
         self._headers = headers
         self._receiver = receiver
+        self._clock = clock
+        self._connected = 0.0
         self._transport: asyncio.Transport | None = None
         self._fragments: list[bytes] = []
         self._text = True
@@ -131,6 +130,7 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
+        self._connected = self._clock()
         sock: socket.socket | None = transport.get_extra_info("socket")
         if sock is not None:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
@@ -169,6 +169,7 @@ class Connection(asyncio.Protocol):
             if isinstance(event, Frame):
                 self._frame(event)
             elif isinstance(event, Response) and not self.upgraded.done() and self._ws.handshake_exc is None:
+                self._receiver.opened(self._connected, self._clock())
                 self.upgraded.set_result(None)
         if self._ws.handshake_exc is not None and not self.upgraded.done():
             self.upgraded.set_exception(self._ws.handshake_exc)
@@ -231,7 +232,7 @@ async def connect(
     clock: Callable[[], float],
     timeout: float = 15.0,
     allowed_hosts: frozenset[str] = frozenset(),
-) -> tuple[Connection, Opened]:
+) -> Connection:
     """Open a connection: no compression, no proxy, and no redirect is followed.
 
     Raises:
@@ -242,16 +243,14 @@ async def connect(
     """
     host, port, secure = checked_address(uri, allowed_hosts)
     where = f"{host}:{port}"
-    called = clock()
     loop = asyncio.get_running_loop()
     context = ssl.create_default_context() if secure else None
     connection: Connection | None = None
     try:
         async with asyncio.timeout(timeout):
             _, connection = await loop.create_connection(
-                lambda: Connection(uri, headers, receiver), host, port, ssl=context
+                lambda: Connection(uri, headers, receiver, clock), host, port, ssl=context
             )
-            connected = clock()
             await asyncio.shield(connection.upgraded)
     except TimeoutError as error:
         _drop(connection)
@@ -278,7 +277,7 @@ async def connect(
     except asyncio.CancelledError:
         _drop(connection)
         raise
-    return connection, Opened(called, connected, clock())
+    return connection
 
 
 def _drop(connection: Connection | None) -> None:

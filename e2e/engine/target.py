@@ -113,7 +113,7 @@ class Target:
         url = f"ws{self.backend_url.removeprefix('http')}{listen.PATH}?{listen.ListenParams().query()}"
         refused, form, detail = False, "accepted", ""
         try:
-            connection, _ = await connect(
+            connection = await connect(
                 url,
                 headers,
                 probe,
@@ -142,6 +142,9 @@ class Target:
 
 class _Probe:
     """A receiver that only wants to know how the connection ends."""
+
+    def opened(self, connected: float, upgraded: float) -> None:
+        pass
 
     def message(self, payload: str | bytes) -> None:
         pass

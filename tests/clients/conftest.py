@@ -1,0 +1,57 @@
+"""What client tests share: a link with a real journal, and servers on loopback."""
+
+import asyncio
+import contextlib
+import time
+from pathlib import Path
+
+import pytest
+from websockets.asyncio.server import serve
+
+from e2e.audio.library import load_tape
+from e2e.clients.session import Link
+from e2e.engine.pacer import Pacer
+from e2e.record.journal import Journal, read_journal
+
+
+class Bench:
+    """A link whose journal can be read back."""
+
+    def __init__(self, directory: Path, speed: float | None = None, ready_timeout: float = 2.0) -> None:
+        self.journal = Journal(directory / "journal.jsonl", time.monotonic)
+        anchor = time.time() - time.monotonic()
+        self.link = Link(
+            journal=self.journal,
+            pacer=Pacer(time.monotonic, speed),
+            clock=time.monotonic,
+            wall=lambda instant: anchor + instant,
+            throttle=contextlib.nullcontext(),
+            tape=lambda name, codec, chunks: load_tape(name, codec=codec, chunks=chunks or 20),
+            connect_timeout=2.0,
+            ready_timeout=ready_timeout,
+        )
+
+    def records(self, type: str, **fields):
+        self.journal.flush()
+        wanted = {"type": type, **fields}
+        return [r for r in read_journal(self.journal.path) if all(r.get(k) == v for k, v in wanted.items())]
+
+
+@pytest.fixture
+def bench(tmp_path):
+    return Bench(tmp_path)
+
+
+@contextlib.asynccontextmanager
+async def websocket_server(handler, **options):
+    """A `websockets` server on a free port; gives its origin."""
+    async with serve(handler, "127.0.0.1", 0, **options) as server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+
+@contextlib.asynccontextmanager
+async def raw_server(handler):
+    """A TCP server on a free port; gives its origin."""
+    server = await asyncio.start_server(handler, "127.0.0.1", 0)
+    async with server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
