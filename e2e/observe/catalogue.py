@@ -63,7 +63,8 @@ CATALOGUE: tuple[Entry, ...] = (
         ' - "WebSocket ',
         re.compile(rf'{_PEER} - "WebSocket (?P<target>\S+)" (?P<code>\d{{3}})\b'),
     ),
-    _entry("websocket_refused", EITHER, "ASGI callable returned without sending handshake", ""),
+    # The word differs by uvicorn's version and protocol implementation.
+    _entry("websocket_refused", EITHER, "ASGI callable returned without ", r"(?:sending|completing) handshake"),
     _entry("listen_ended", BACKEND, "_listen ended", _TAIL),
     _entry("listen_started", BACKEND, "_listen ", r"(?P<uid>\S+)(?: (?P<session>\S+))?"),
     _entry("handler_ended", BACKEND, "_stream_handler ended", _TAIL),

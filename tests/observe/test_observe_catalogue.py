@@ -42,6 +42,15 @@ LINES = [
         {"peer": "127.0.0.1:1", "path": "/v4/listen", "code": 403},
     ),
     (
+        "pusher",
+        "ERROR:    ASGI callable returned without completing handshake.",
+        "websocket_refused",
+        None,
+        None,
+        None,
+        {},
+    ),
+    (
         "backend",
         "ERROR:    ASGI callable returned without sending handshake.",
         "websocket_refused",
