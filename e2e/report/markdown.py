@@ -85,7 +85,7 @@ def _log(block: b.Log) -> str:
 
 def _timeline(block: b.Timeline) -> str:
     rows = [[f"{m.t:.2f}", m.lane, m.label, m.detail] for m in block.moments]
-    status = ["fail" if m.bad else "pass" for m in block.moments]
+    status = ["fail" if m.bad else "none" for m in block.moments] if any(m.bad for m in block.moments) else []
     table = _table(b.Table(["s", "service", "event", "line"], rows, status, frozenset({0})))
     return f"<details><summary>life cycle: {len(rows)} events</summary>\n\n{table}\n\n</details>"
 

@@ -4,8 +4,11 @@ from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from e2e.report.blocks import MARKS, View
+from e2e.report.blocks import View
 from e2e.report.text import visible
+
+# Plain signs, coloured by the style sheet: not every machine has a font with emoji.
+_MARKS = {"pass": "✓", "fail": "✗", "inconclusive": "?", "none": "·"}
 
 
 @cache
@@ -28,4 +31,4 @@ def _finalize(value: object) -> object:
 
 
 def render_html(view: View) -> str:
-    return _environment().get_template("report.html").render(view=view, marks=MARKS)
+    return _environment().get_template("report.html").render(view=view, marks=_MARKS)

@@ -8,9 +8,13 @@ _INVISIBLE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
     "\ud800-\udfff\ufffe\uffff\U000e0000-\U000e007f]"
 )
-_MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+!|~$-])")
+# Underscores inside words are no emphasis, and names such as `close_code` should stay readable in the source.
+_MARKDOWN = re.compile(r"([\\`*\[\]|~$]|(?<![^\W_])_|_(?![^\W_])|^[#+=-]|(?<=^\d)[.)](?=\s))")
 _BREAKS = re.compile(r"\s*[\r\n]+\s*")
-_LINK = re.compile(r"(?i)\b(https?|ftp|mailto|www)(?=[:.])")
+# What a forge turns into links, mentions and references by itself; a word joiner (U+2060) in it prevents that.
+_AUTOLINK = re.compile(
+    r"(?i)\bhttps?://(?!127\.0\.0\.1\b|localhost\b)|\bftp://|\bwww(?=\.)|@(?=\w)|\bGH-(?=\d)|#(?=\d)"
+)
 _RUNS = re.compile(r"`+")
 
 
@@ -35,9 +39,7 @@ def one_line(text: object, limit: int = 500) -> str:
 def markdown(text: object, limit: int = 500) -> str:
     """Text that Markdown shows as it is: no markup, no HTML, no table cells, no mentions, no links."""
     escaped = html.escape(one_line(text, limit), quote=False)
-    escaped = _MARKDOWN.sub(r"\\\1", escaped).replace("@", "&#64;")
-    # Bare addresses would turn into links by themselves; a zero-width joiner inside the scheme prevents it.
-    return _LINK.sub(lambda m: f"{m[1][0]}&#8288;{m[1][1:]}", escaped)
+    return _MARKDOWN.sub(r"\\\1", _AUTOLINK.sub(r"\g<0>&#8288;", escaped))
 
 
 def fence(lines: list[str], limit: int = 400) -> str:

@@ -77,6 +77,10 @@ def name_of(session: Session) -> str:
     return f"{session.kind} {session.sid}{f' ({session.uid})' if session.uid else ''}"
 
 
+def many(n: int, noun: str) -> str:
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
 def examples(sessions: Iterable[Session], say) -> list[str]:
     return [f"{name_of(s)}: {say(s)}" for s in sessions]
 

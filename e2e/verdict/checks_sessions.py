@@ -5,6 +5,7 @@ from e2e.verdict.check import (
     Result,
     examples,
     failed,
+    many,
     missing,
     name_of,
     not_reached,
@@ -32,7 +33,7 @@ def _all(facts: Facts, sessions: list[Session], good, did: str) -> Result:
         return not_reached(facts)
     bad = [s for s in sessions if not good(s)]
     total = len(sessions) + facts.folded
-    detail = f"{total - len(bad)} of {total} sessions {did}"
+    detail = f"{total - len(bad)} of {many(total, 'session')} {did}"
     if not bad:
         return passed(detail)
     pending = [s for s in bad if s.problem is None]
@@ -51,11 +52,11 @@ def no_session_failed(facts: Facts, params: Params) -> Result:
     bad, total = [s for s in sessions if s.problem], facts.totals.sessions
     if bad:
         nobody = not any(s.reached for s in sessions) and all(s.unreachable for s in bad)
-        detail = f"{len(bad)} of {total} sessions failed: {bad[0].problem}"
+        detail = f"{len(bad)} of {many(total, 'session')} failed: {bad[0].problem}"
         return failed(detail, examples(bad, lambda s: s.problem), unreachable=nobody)
     if facts.cut_short:
-        return unknown(f"none of {total} sessions failed so far; {facts.cut_short}")
-    return passed(f"none of {total} sessions failed")
+        return unknown(f"none of {many(total, 'session')} failed so far; {facts.cut_short}")
+    return passed(f"none of {many(total, 'session')} failed")
 
 
 def all_chunks_sent(facts: Facts, params: Params) -> Result:
@@ -80,10 +81,10 @@ def transcripts_received(facts: Facts, params: Params) -> Result:
     total = len(sessions) + facts.folded
     few = [s for s in sessions if s.transcripts < wanted]
     bad = len(few) + (facts.folded if facts.folded and facts.folded_transcripts < wanted else 0)
-    heard = f"{facts.messages.get('transcript', 0)} transcript messages in {total} sessions"
+    heard = f"{many(facts.messages.get('transcript', 0), 'transcript message')} in {many(total, 'session')}"
     if not bad:
         return passed(heard)
-    detail = f"{bad} of {total} sessions received fewer than {wanted} transcript messages; {heard}"
+    detail = f"{bad} of {many(total, 'session')} received fewer than {many(wanted, 'transcript message')}; {heard}"
     return missing(facts, detail, examples(few, lambda s: f"{s.transcripts} transcript messages"))
 
 
@@ -101,7 +102,9 @@ def conversation_stored(facts: Facts, params: Params) -> Result:
         return missing(facts, f"{n} of {len(read) + facts.folded} conversations not as expected{why}", evidence)
     if unread:
         return unknown(f"not reached: {len(unread)} of {len(sessions)} conversations were not read over HTTP", evidence)
-    return passed(f"{len(read)} of {len(read)} conversations readable over HTTP with their transcript", evidence)
+    return passed(
+        f"{len(read)} of {many(len(read), 'conversation')} readable over HTTP, with a transcript", evidence
+    )
 
 
 def _unstored(session: Session) -> str | None:
@@ -167,8 +170,8 @@ def close_code(facts: Facts, params: Params) -> Result:
     folded = facts.folded if wanted != 1000 else 0
     if not bad and not folded:
         by = sorted({s.closed.get("by") or "?" for s in sessions if s.closed})
-        return passed(f"{total} of {total} sessions closed with {wanted} (by the {' and the '.join(by)})")
-    detail = f"{len(bad) + folded} of {total} sessions did not close with {wanted}"
+        return passed(f"{total} of {many(total, 'session')} closed with {wanted} (by the {' and the '.join(by)})")
+    detail = f"{len(bad) + folded} of {many(total, 'session')} did not close with {wanted}"
     closed = [s for s in bad if s.close_code is not None]
     if closed or folded:
         first = closed[0].problem or f"closed with {closed[0].close_code}" if closed else "closed with 1000"
@@ -183,9 +186,9 @@ def pusher_probed(facts: Facts, params: Params) -> Result:
     bad = [s for s in sessions if not _accepted(s)]
     evidence = examples(sessions, lambda s: s.problem or f"{s.sent or 0} chunks sent, closed {s.close_code}")
     if not bad:
-        return passed(f"{len(sessions)} pusher sessions connected, sent audio and closed with 1000", evidence)
+        return passed(f"{many(len(sessions), 'pusher session')} connected, sent audio and closed with 1000", evidence)
     pending = all(s.problem is None and s.closed is None for s in bad)
-    detail = f"{len(bad)} of {len(sessions)} pusher sessions did not connect, take audio and close with 1000"
+    detail = f"{len(bad)} of {many(len(sessions), 'pusher session')} did not connect, take audio and close with 1000"
     if pending:
         return missing(facts, detail, evidence)
     return failed(detail, evidence, unreachable=len(bad) == len(sessions) and all(s.unreachable for s in bad))
@@ -202,7 +205,7 @@ def conversation_processed(facts: Facts, params: Params) -> Result:
     refusals = [words for s in sessions for words in s.refusals]
     if not asked:
         return unknown("not reached: no conversation was handed to the pusher (104)")
-    detail = f"{answered} of {asked} conversations processed (104 answered by 201)"
+    detail = f"{answered} of {many(asked, 'conversation')} processed (104 answered by 201)"
     if refusals:
         return failed(f"{detail}: {refusals[0]}", refusals)
     return passed(detail) if answered >= asked else missing(facts, detail)
@@ -214,7 +217,7 @@ def drained(facts: Facts, params: Params) -> Result:
         why = facts.not_read("backend") or "not reached: no end of a session was awaited"
         return unknown(why) if reached(facts) else not_reached(facts)
     late = [row for row in rows if not row.get("seen")]
-    detail = f"{len(rows) - len(late)} of {len(rows)} awaited ends seen in the logs"
+    detail = f"{len(rows) - len(late)} of {many(len(rows), 'awaited end')} seen in the logs"
     if not late:
         return passed(f"{detail}, after at most {max(row.get('waited_s') or 0 for row in rows):.1f} s")
     words = [f"{r.get('awaited')} of {r.get('uid')}: not seen within {r.get('waited_s') or 0:.1f} s" for r in late]

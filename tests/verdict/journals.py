@@ -117,7 +117,15 @@ class Builder:
         if event:
             self.write(
                 "lifecycle",
-                **{"service": service, "event": event, "uid": uid, "session": None, "conversation": None, **fields, "n": n},
+                **{
+                    "service": service,
+                    "event": event,
+                    "uid": uid,
+                    "session": None,
+                    "conversation": None,
+                    **fields,
+                    "n": n,
+                },
             )
         return n
 
@@ -169,7 +177,9 @@ class Builder:
         session = {"sid": "p1", "kind": "pusher", "uid": "e2e-test-probe"}
         self.write("session", **session, event="connecting", url="ws://127.0.0.1:10221/v1/trigger", probe=True)
         self.write("session", **session, event="open", connect_ms=1.0, handshake_ms=2.0, status=101)
-        self.line("pusher", "INFO:routers.pusher:_websocket_util_trigger e2e-test-probe", "trigger_started", "e2e-test-probe")
+        self.line(
+            "pusher", "INFO:routers.pusher:_websocket_util_trigger e2e-test-probe", "trigger_started", "e2e-test-probe"
+        )
         self.write("sent", sid="p1", kind="pusher.103", data="c0")
         self.closed(session, chunks=2, planned=2)
         self.line("pusher", "INFO:routers.pusher:WebSocket disconnected", "pusher_disconnected")
