@@ -87,7 +87,10 @@ class Ears:
         return await self._idle.get()
 
     def give_back(self, ear: EarProcess, in_utterance: bool = False) -> None:
-        self._in_background(self._take_back(ear, in_utterance))
+        if ear.alive and not in_utterance:
+            self._idle.put_nowait(ear)
+        else:
+            self._in_background(self._recover(ear))
 
     async def close(self) -> None:
         for task in self._tasks:
@@ -103,10 +106,10 @@ class Ears:
         self._all.append(ear)
         self._idle.put_nowait(ear)
 
-    async def _take_back(self, ear: EarProcess, in_utterance: bool) -> None:
+    async def _recover(self, ear: EarProcess) -> None:
+        """End what an abandoned decoder was hearing; one that has died is replaced."""
         try:
-            if in_utterance:
-                await ear.ask(b"E")
+            await ear.ask(b"E")
         except ServiceError as error:
             logger.error("%s", error)
         if ear.alive:

@@ -15,9 +15,11 @@ _SILENCE_WITHOUT_AUDIO = 0.8  # s without any audio that end an utterance
 _UNHEARD_MAX = 360 * _BYTES_PER_SECOND  # beyond this the session is no longer read, and the client feels it
 _LONG, _TOO_LONG = 10.0, 20.0  # s: cut at the next pause; cut anywhere
 
-# How sure one has to be. Clear speech scores about -0.0035 a frame with a confidence of 0.5 to 0.8 a word; speech
-# played backwards -0.0048 and worse, with 0.1 to 0.38. Both have to be bad before a hypothesis is thrown away.
-_DOUBTFUL_SCORE, _DOUBTFUL_CONFIDENCE = -0.0045, 0.42
+# How sure one has to be. Clear speech scores -0.003 to -0.0047 a frame with a confidence of 0.3 to 0.9 a word; speech
+# played backwards mostly below -0.0053, with 0.01 to 0.42. Both must be bad before a hypothesis is thrown away.
+_DOUBTFUL_SCORE, _DOUBTFUL_CONFIDENCE = -0.0052, 0.42
+_DOUBTFUL_PART = -0.0048  # score of a hypothesis in mid-utterance, for which there is no confidence yet
+_FIRST_PART = 1.2  # s of speech before which any score is luck
 
 logger = logging.getLogger("standin.recogniser")
 
@@ -135,7 +137,7 @@ class SphinxRecogniser:
         if len(utterance.waiting) < _BATCH:
             return
         answer = await utterance.decode()
-        if answer["score"] > _DOUBTFUL_SCORE:
+        if answer["score"] > _DOUBTFUL_PART and utterance.seconds >= _FIRST_PART:
             # The last word of a hypothesis still changes with every sound, unless a pause has followed it.
             self._show(utterance, answer["words"] if answer["pause"] else answer["words"][:-1])
         if utterance.seconds > _TOO_LONG or (utterance.seconds > _LONG and answer["pause"]):
