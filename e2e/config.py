@@ -20,7 +20,7 @@ from e2e.protocol.listen import ListenParams
 FILE_NAME = "e2e.toml"
 
 
-class _Table(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+class _Table(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """A table of the file; a key that it does not know is an error, so that no typing mistake is ignored."""
 
 
@@ -47,9 +47,9 @@ class _Auth(_Table):
 
 
 class _Endpoint(_Table):
-    method: str = "GET"
     path: str
-    expected: list[int] = [200]
+    method: str = "GET"
+    expected: tuple[int, ...] = (200,)
     exercises: str = ""
     body: Any = None
     headers: dict[str, str] = {}
@@ -180,7 +180,7 @@ def _endpoints(rows: list[_Endpoint] | None) -> tuple[Endpoint, ...]:
         if not row.path.startswith("/"):
             raise ConfigError(f"endpoint path {row.path!r} must begin with /: the origin is the backend's url")
     return tuple(
-        Endpoint(r.method.upper(), r.path, tuple(r.expected), r.exercises, r.body, r.headers, r.auth) for r in rows
+        Endpoint(r.method.upper(), r.path, r.expected, r.exercises, r.body, r.headers, r.auth) for r in rows
     )
 
 

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from e2e.record.journal import Journal, Record
-from e2e.record.text import printable
+from e2e.report.text import one_line
 
 PHASES = {
     "boot": "starting and probing the services",
@@ -112,7 +112,7 @@ class LiveView:
             facts.add_row("lateness", f"{self._lateness_ms:.1f} ms at most in the last second")
         errors = Text(str(self._import_errors), style="bold red" if self._import_errors else "green")
         facts.add_row("import errors", errors)
-        facts.add_row("heard", Text(printable(self._heard)[-200:], style="italic"))
+        facts.add_row("heard", Text(one_line(self._heard, 200), style="italic"))
         parts: list[RenderableType] = [facts]
         if self._bar is not None:
             parts.append(self._progress)
@@ -126,9 +126,9 @@ class LiveView:
         elif kind == "service" and record["event"] in ("healthy", "exited", "unhealthy"):
             self._line(record, f"{record['service']} {record['event']}")
         elif kind == "session" and record["event"] == "failed":
-            self._line(record, f"failed: {printable(str(record['error']))}")
+            self._line(record, f"failed: {one_line(str(record['error']))}")
         elif kind == "import_error":
-            self._line(record, f"import error in {record['service']}: {printable(str(record.get('module')))}")
+            self._line(record, f"import error in {record['service']}: {one_line(str(record.get('module')))}")
         elif kind == "sends" and self._bar is not None and time.monotonic() - self._last_line > PLAIN_SECONDS:
             self._line(record, f"{self._sent}/{self._planned} chunks, {sum(self._messages.values())} messages")
 

@@ -12,14 +12,12 @@ FORMATS = ("html", "markdown", "junit", "json")
 @click.option("--format", "form", type=click.Choice(FORMATS), help="Print one format instead of writing all files.")
 def command(run: Path, form: str | None) -> None:
     """Rebuild the reports of RUN (a run directory, its name, or `reports/latest`) from its journal."""
-    from e2e.record.journal import read_journal
     from e2e.record.rundir import RunDirectory
-    from e2e.report import render, write_reports
-    from e2e.verdict.facts import read_facts
+    from e2e.report.write import FILES, read_run, render, write_reports
 
     directory = RunDirectory.open(run)
     if form is None:
         write_reports(directory)
-        click.echo(f"wrote run.json, report.md, report.html and junit.xml in {directory.path}")
+        click.echo(f"wrote {', '.join(FILES.values())} in {directory.path}")
     else:
-        click.echo(render(form, read_facts(read_journal(directory.path))))
+        click.echo(render(form, read_run(directory)), nl=False)

@@ -18,7 +18,8 @@ from e2e.errors import ExitCode
 from e2e.record.journal import Journal
 from e2e.record.redact import Redactor
 from e2e.record.rundir import RunDirectory
-from e2e.report import print_verdict, write_reports
+from e2e.report.terminal import show_verdict
+from e2e.report.write import write_reports
 
 
 def run_scenario(scenario: Scenario, target: TargetConfig, options: Options, out: Path, quiet: bool) -> ExitCode:
@@ -36,7 +37,7 @@ def run_scenario(scenario: Scenario, target: TargetConfig, options: Options, out
         with LiveView(console_of(quiet), journal):
             asyncio.run(_execute(run))
     summary = write_reports(directory)
-    print_verdict(summary, directory, Console(file=sys.stdout))
+    show_verdict(Console(file=sys.stdout), summary, str(directory.path))
     return ExitCode(summary["exit_code"])
 
 

@@ -85,7 +85,7 @@ class ListenSession(Session):
             SessionError: the session ended, or its socket took no more (`backpressure`).
         """
         if isinstance(tape, str):
-            tape = self.link.tape(tape, self.params.codec or "pcm8", chunks)
+            tape = await self.link.tape(tape, self.params.codec or "pcm8", chunks)
         elif chunks is not None:
             tape = tape.take(chunks)
         connection, pieces = self.connection(), tape.chunks

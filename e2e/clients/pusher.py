@@ -88,7 +88,7 @@ class PusherSession(Session):
             SessionError: the session ended, or its socket took no more (`backpressure`).
         """
         if isinstance(tape, str):
-            tape = self.link.tape(tape, "pcm16", chunks)
+            tape = await self.link.tape(tape, "pcm16", chunks)
         elif chunks is not None:
             tape = tape.take(chunks)
         connection, pieces = self.connection(), tape.chunks

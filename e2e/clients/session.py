@@ -4,7 +4,7 @@ Everything that happens is journalled here, once, in the kinds of `docs/journal.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol, Self
@@ -45,7 +45,7 @@ class Link:
     clock: Clock
     wall: Callable[[float], float]
     throttle: AbstractAsyncContextManager[Any]
-    tape: Callable[[str, str, int | None], Tape]
+    tape: Callable[[str, str, int | None], Awaitable[Tape]]
     allowed_hosts: frozenset[str] = frozenset()
     connect_timeout: float = 15.0
     ready_timeout: float = 30.0

@@ -1,5 +1,6 @@
 """The audio of a run: loaded once, shared by all devices, and described in the journal."""
 
+import asyncio
 from dataclasses import replace
 
 from e2e.audio.library import load_tape
@@ -15,29 +16,31 @@ class Tapes:
         self._journal = journal
         self._options = options
         self._tapes: dict[tuple[str, str, int | None], Tape] = {}
+        self._loading = asyncio.Lock()
 
-    def load(self, name: str, codec: str, chunks: int | None) -> Tape:
+    async def load(self, name: str, codec: str, chunks: int | None) -> Tape:
         """The tape of that name (or path), codec and number of chunks.
 
         Raises:
             AudioError: there is no such audio.
         """
-        options = self._options
-        name = options.audio or name
-        key = (name, codec, chunks)
-        if key not in self._tapes:
-            tape = load_tape(name, codec=codec)
-            if options.chunks is not None:
-                tape = tape.take(options.chunks)
-            elif options.duration is not None:
-                tape = tape.take(max(1, round(options.duration / tape.chunk_seconds)))
-            elif chunks is not None:
-                tape = tape.take(chunks)
-            if self._tapes:  # one name in the journal means one audio: another cut gets a name of its own
-                tape = replace(tape, name=f"{tape.name}#{len(self._tapes) + 1}")
-            self._tapes[key] = tape
-            self._describe(tape)
+        key = (self._options.audio or name, codec, chunks)
+        async with self._loading:
+            if key not in self._tapes:
+                # Decoding takes long enough to make every stream late, so it does not happen on the event loop.
+                tape = await asyncio.to_thread(self._read, *key)
+                if self._tapes:  # one name in the journal means one audio: another cut gets a name of its own
+                    tape = replace(tape, name=f"{tape.name}#{len(self._tapes) + 1}")
+                self._tapes[key] = tape
+                self._describe(tape)
         return self._tapes[key]
+
+    def _read(self, name: str, codec: str, chunks: int | None) -> Tape:
+        options, tape = self._options, load_tape(name, codec=codec)
+        if options.duration is not None:
+            chunks = max(1, round(options.duration / tape.chunk_seconds))
+        chunks = options.chunks or chunks
+        return tape if chunks is None else tape.take(chunks)
 
     def _describe(self, tape: Tape) -> None:
         self._journal.write(

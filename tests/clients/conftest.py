@@ -26,10 +26,13 @@ class Bench:
             clock=time.monotonic,
             wall=lambda instant: anchor + instant,
             throttle=contextlib.nullcontext(),
-            tape=lambda name, codec, chunks: load_tape(name, codec=codec, chunks=chunks or 20),
+            tape=self.tape,
             connect_timeout=2.0,
             ready_timeout=ready_timeout,
         )
+
+    async def tape(self, name, codec, chunks):
+        return load_tape(name, codec=codec, chunks=chunks or 20)
 
     def records(self, type: str, **fields):
         self.journal.flush()
