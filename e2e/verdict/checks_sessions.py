@@ -102,9 +102,7 @@ def conversation_stored(facts: Facts, params: Params) -> Result:
         return missing(facts, f"{n} of {len(read) + facts.folded} conversations not as expected{why}", evidence)
     if unread:
         return unknown(f"not reached: {len(unread)} of {len(sessions)} conversations were not read over HTTP", evidence)
-    return passed(
-        f"{len(read)} of {many(len(read), 'conversation')} readable over HTTP, with a transcript", evidence
-    )
+    return passed(f"{len(read)} of {many(len(read), 'conversation')} readable over HTTP, with a transcript", evidence)
 
 
 def _unstored(session: Session) -> str | None:

@@ -115,6 +115,12 @@ class Facts:
         return str((self.run.get("options") or {}).get("pace") or REALTIME)
 
     @property
+    def lateness(self) -> Histogram:
+        """Send lateness: what the sessions said when they closed, else (some never did) what the pacer said."""
+        own, pacer = self.totals.lateness, self.generator.sends
+        return pacer if self.totals.unsettled and pacer.count > own.count else own
+
+    @property
     def under_test(self) -> list[str]:
         """The services whose work this run saw or depended on."""
         target = self.run.get("target") or {}
@@ -159,10 +165,8 @@ class _Fold:
             # What the pacer says once a second stands in for the `closed` records that never came.
             totals.sent = max(totals.sent, facts.generator.sends_n - totals.probe_chunks)
             totals.bytes = max(totals.bytes, facts.generator.sends_bytes)
-        complete = not totals.unsettled or totals.lateness.count >= facts.generator.sends.count
-        lateness = totals.lateness if complete else facts.generator.sends
-        if lateness.count and facts.unpaced is None:
-            facts.latencies["send_lateness"] = lateness
+        if facts.lateness.count and facts.unpaced is None:
+            facts.latencies["send_lateness"] = facts.lateness
         return facts
 
     # -- the run -----------------------------------------------------------------------------------------------

@@ -26,7 +26,7 @@ def judge_generator(facts: Facts) -> GeneratorHealth:
     """
     paced = [s for s in facts.stream if s.plays and s.pace != "max"]
     generator, totals = facts.generator, facts.totals
-    lateness = totals.lateness if totals.lateness.count >= generator.sends.count else generator.sends
+    lateness = facts.lateness
     if (not paced and not facts.folded) or not (lateness.count or generator.samples):
         return GeneratorHealth(None)
     chunk = min((chunk_ms(s) for s in paced), default=100.0)

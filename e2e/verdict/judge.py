@@ -79,6 +79,8 @@ def _sentence(facts: Facts, checks: list[Check], generator: GeneratorHealth, val
         detail = failed[0].detail if failed else why_no_session(facts)
         return f"{prefix}The target was not reached, or never got ready: {detail}."
     if failed:
+        # A broken import is the cause of what else failed, wherever it stands in the list.
+        failed.sort(key=lambda c: c.name != "zero_import_errors")
         more = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
         return f"{prefix}{len(failed)} of {len(checks)} checks failed: {failed[0].name}, {failed[0].detail}{more}."
     if value == "invalid":

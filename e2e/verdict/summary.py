@@ -132,7 +132,6 @@ def _imports(facts: Facts) -> dict[str, Any]:
 
 def _generator(facts: Facts, verdict: Verdict) -> dict[str, Any]:
     generator, health = facts.generator, verdict.generator
-    lateness = facts.totals.lateness if facts.totals.lateness.count else generator.sends
     return {
         "valid": health.valid is not False,
         "judged": health.valid is not None,
@@ -141,7 +140,7 @@ def _generator(facts: Facts, verdict: Verdict) -> dict[str, Any]:
         "cpu_max": round(generator.cpu_max, 4) if generator.samples else None,
         "rss_mb": generator.rss_mb or None,
         "loop_lag_ms": generator.lag.summary(),
-        "send_lateness_ms": lateness.summary(),
+        "send_lateness_ms": facts.lateness.summary(),
         "late_share": health.late_share,
     }
 
