@@ -31,8 +31,16 @@ _PATTERNS = tuple(
     )
 )
 
-# One cheap look decides whether the patterns need to run at all: most log lines hold none of these.
-_HINT = re.compile(r"authorization|bearer|token|secret|passw|key|eyJ|[sprk]k[-_]|AIza|gh[pousr]_|://[^\s/]*@", re.I)
+# One cheap look decides whether the patterns need to run at all: most lines hold none of these words (in lower case).
+# Searching for plain substrings is ten times quicker than one expression with all of them.
+_HINTS = (
+    *("authorization", "bearer", "token", "secret", "passw", "key", "eyj", "aiza", "://"),
+    *("sk-", "sk_", "pk-", "pk_", "rk-", "rk_", "ghp_", "gho_", "ghu_", "ghs_", "ghr_"),
+)
+_HINT_BYTES = tuple(hint.encode() for hint in _HINTS)
+
+# A mapping's key that says by its name that its value is a secret.
+_SECRET_KEY = re.compile(r"(?i)(?:.*[_-])?(?:authorization|token|secret|passw(?:or)?d|(?:api|admin|private)[_-]?key)")
 
 # Shorter values would blank ordinary words ("1", "dev") all over the evidence.
 _SHORTEST_SECRET = 4
@@ -50,17 +58,18 @@ class Redactor:
         self._known = re.compile("|".join(map(re.escape, known))) if known else None
         # A secret that holds quotes, backslashes or non-ASCII looks different inside JSON.
         encoded = {s.encode() for s in known} | {json.dumps(s, ensure_ascii=False)[1:-1].encode() for s in known}
-        hints = [_HINT.pattern.encode(), *(re.escape(s) for s in encoded)]
-        self._suspect = re.compile(b"|".join(hints), re.I)
+        self._encoded = tuple(encoded)
 
     def suspects(self, encoded: bytes) -> bool:
-        """Whether JSON text may hold a secret: one quick scan that spares most records the walk by `value`."""
-        return self._suspect.search(encoded) is not None
+        """Whether JSON text may hold a secret: one quick look that spares most records the walk by `value`."""
+        lowered = encoded.lower()
+        return any(s in encoded for s in self._encoded) or any(hint in lowered for hint in _HINT_BYTES)
 
     def text(self, text: str) -> str:
         if self._known is not None:
             text = self._known.sub(MASK, text)
-        if _HINT.search(text):
+        lowered = text.lower()
+        if any(hint in lowered for hint in _HINTS):
             for pattern in _PATTERNS:
                 text = pattern.sub(lambda m: m.group(1) + MASK, text)
         return text
@@ -70,7 +79,12 @@ class Redactor:
         if isinstance(value, str):
             return self.text(value)
         if isinstance(value, dict):
-            return {self.text(k) if isinstance(k, str) else k: self.value(v) for k, v in value.items()}
+            return {self.text(k) if isinstance(k, str) else k: self._item(k, v) for k, v in value.items()}
         if isinstance(value, list | tuple):
             return [self.value(v) for v in value]
         return value
+
+    def _item(self, key: Any, value: Any) -> Any:
+        if isinstance(value, str) and isinstance(key, str) and len(value) >= _SHORTEST_SECRET:
+            return MASK if _SECRET_KEY.fullmatch(key) else self.text(value)
+        return self.value(value)

@@ -55,3 +55,9 @@ def test_redacting_twice_changes_nothing_more():
     for text, _ in LEAKS:
         once = Redactor().text(text)
         assert Redactor().text(once) == once
+
+
+def test_a_value_whose_key_names_a_secret_is_gone_and_its_neighbours_stay():
+    value = {"access_token": "abcd1", "Authorization": "x-y-z-1", "tokens": "many", "deep": [{"api-key": "12345"}]}
+    expected = {"access_token": MASK, "Authorization": MASK, "tokens": "many", "deep": [{"api-key": MASK}]}
+    assert Redactor().value(value) == expected
