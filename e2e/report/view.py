@@ -14,6 +14,7 @@ from e2e.report.view_stream import (
     stream_marks,
     stream_pairs,
 )
+from e2e.verdict.check import many
 
 Summary = dict[str, Any]
 
@@ -95,7 +96,9 @@ def _verdict_section(summary: Summary) -> Section:
 def versions(summary: Summary) -> str:
     """`e2e 0.1.0, python 3.11.2, ...`, and what the services say of themselves."""
     known = [f"e2e {summary['version']}"] if summary.get("version") else []
-    for name, value in summary["environment"].items():
+    environment = summary["environment"]
+    packages = environment.get("packages")
+    for name, value in (*environment.items(), *(packages.items() if isinstance(packages, dict) else ())):
         if isinstance(value, str | int | float):
             known.append(f"{name} {value}")
     for name, service in summary["services"].items():
@@ -119,7 +122,7 @@ def _log_blocks(summary: Summary) -> list[Block]:
     blocks = [*lifecycle_timeline(summary), *excerpt_log(summary)]
     errors = summary["errors"]
     if errors["count"] or errors["noise"]:
-        blocks.append(Prose(f"{errors['count']} error lines, and {errors['noise']} that are known to be harmless."))
+        blocks.append(Prose(f"{many(errors['count'], 'error line')}, and {errors['noise']} known to be harmless."))
     if errors["lines"]:
         lines = [f"{e['t']:9.3f} {e['service']} {e['level']} {e['text']}" for e in errors["lines"][:20]]
         blocks.append(Log(f"error lines ({len(lines)} of {errors['count']})", lines))
@@ -145,9 +148,10 @@ def _words_sentence(words: dict[str, Any]) -> str:
     if words["wer"] is None:
         silence = f"{words['words_on_silence']} words were heard where nothing was said. "
         return f"{silence}Word error rate: not measured, there is no reference of words that were said."
+    sessions = many(words["sessions_measured"], "session")
     return (
         f"Word error rate {words['wer']:.1%}: of {words['words']} words {words['substitutions']} substituted, "
-        f"{words['deletions']} missed, {words['insertions']} added, pooled over {words['sessions_measured']} sessions "
+        f"{words['deletions']} missed, {words['insertions']} added, pooled over {sessions} "
         f"({words['normalisation']}); {words['revisions']} revisions of segments."
     )
 

@@ -4,6 +4,7 @@ import shlex
 from typing import Any
 
 from e2e.report.blocks import Block, Log, Mark, Marks, Pairs, Prose, Section, Table
+from e2e.verdict.check import many
 
 Summary = dict[str, Any]
 
@@ -17,7 +18,7 @@ def service_section(summary: Summary, name: str, title: str) -> Section | None:
     pairs = [("address", service.get("url") or "unknown")]
     if service.get("command"):
         pairs.append(("start command", shlex.join(map(str, service["command"]))))
-    if service.get("cwd"):
+    if service.get("cwd") not in (None, "", "."):
         pairs.append(("in", service["cwd"]))
     pairs.append(("started by this run", "yes" if service["started_by_run"] else "no, it ran already"))
     marks = [_health(service), *_routes(service), _log(summary, name), _no_imports(summary, name)]
@@ -138,7 +139,9 @@ def imports_section(summary: Summary) -> Section:
     for error in imports["errors"]:
         place = f"{error['file']}:{error['line']}" if error["file"] else "place not named in the log"
         blocks.append(
-            Marks([Mark("fail", error["title"], f"{place}, {error['count']} times, first at {error['t']:.2f} s")])
+            Marks(
+                [Mark("fail", error["title"], f"{place}, {many(error['count'], 'time')}, first at {error['t']:.2f} s")]
+            )
         )
         blocks.append(Log("the lines that say so", error["evidence"], open=True))
     rows, status = [], []
@@ -160,7 +163,7 @@ def imports_section(summary: Summary) -> Section:
             status.append("pass" if row["as_expected"] else "fail" if answered else "inconclusive")
     for event, n in summary["lifecycle_counts"].items():
         if event in _EXERCISED:
-            rows.append([_EXERCISED[event], "", f"{event} logged {n} times", "stream"])
+            rows.append([_EXERCISED[event], "", f"{event} logged {many(n, 'time')}", "stream"])
             status.append("pass")
     if rows:
         blocks.append(

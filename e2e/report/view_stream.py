@@ -1,9 +1,11 @@
 """The parts about the stream: what was played, what was seen of it in messages and logs, and how fast."""
 
+from collections import Counter
 from typing import Any
 
 from e2e.report.blocks import Block, Log, Mark, Moment, Prose, Table, Timeline
 from e2e.report.view_services import log_line
+from e2e.verdict.check import many
 from e2e.verdict.sessions import METRICS
 
 Summary = dict[str, Any]
@@ -16,13 +18,13 @@ EVENTS = (
     ("client_disconnected", "the service saw the client disconnect"),
 )
 
-MAX_MOMENTS = 60
+MAX_SAME = 12
 
 
 def stream_pairs(summary: Summary) -> list[tuple[str, str]]:
     rows = []
-    for tape in summary["audio"][:5]:
-        rows.append(("audio", f"{tape['name']}: {tape['description']}".rstrip(": ")))
+    for tape in [t for t in summary["audio"] if t["played"]][:5]:
+        rows.append(("audio", tape["description"] or tape["name"]))
         rate = f"{tape['sample_rate'] / 1000:g} kHz {tape['codec']}"
         rows.append(("format", f"{rate}, chunks of {tape['chunk_ms']:g} ms, {tape['seconds']:.1f} s of audio"))
         if tape["streamed_seconds"]:
@@ -44,11 +46,10 @@ def stream_marks(summary: Summary) -> list[Mark]:
     first = next((s["problem"] for s in sessions if s["problem"]), "")
     sent, planned = counters["chunks_sent"], counters["chunks_planned"]
     heard = counters["messages_by_type"].get("transcript", 0)
+    ready = counters["sessions_ready"]
     marks = [
-        Mark("pass" if connected == total else "fail", f"connected: {connected} of {total} sessions", first),
-        Mark(
-            "pass" if counters["sessions_ready"] == total else "fail", f"ready: {counters['sessions_ready']} of {total}"
-        ),
+        Mark("pass" if connected == total else "fail", f"connected: {connected} of {many(total, 'session')}", first),
+        Mark("pass" if ready == total else "fail", f"ready: {ready} of {many(total, 'session')}"),
     ]
     if planned:
         complete = "pass" if sent >= planned else "inconclusive" if summary["ended"] != "complete" else "fail"
@@ -73,8 +74,9 @@ def _event_mark(summary: Summary, event: str, words: str) -> Mark:
     seen = next((e for e in summary["lifecycle"] if e["event"] == event), None)
     if n:
         detail = seen.get("detail") if seen else None
+        times = f" {many(n, 'time')}" if n > 1 or event == "integrations_triggered" else ""
         told = ", ".join(f"{k} {v}" for k, v in detail.items()) if isinstance(detail, dict) else str(detail or "")
-        return Mark("pass", f"{words}{f' {n} times' if n > 1 or event == 'integrations_triggered' else ''}", told)
+        return Mark("pass", f"{words}{times}", told)
     log = summary["imports"]["services"].get("backend") or {}
     if log.get("read") and summary["counters"]["sessions_ready"] and summary["ended"] == "complete":
         return Mark("fail", f"{words}: not seen in the log of backend")
@@ -135,17 +137,20 @@ def sessions_table(summary: Summary) -> list[Block]:
 
 
 def lifecycle_timeline(summary: Summary) -> list[Block]:
-    moments = [
-        Moment(e["t"], e["service"], e["event"], e.get("text") or "", False) for e in summary["lifecycle"][:MAX_MOMENTS]
-    ]
+    seen: Counter[str] = Counter()
+    moments = []
+    for e in summary["lifecycle"]:
+        seen[e["event"]] += 1
+        if seen[e["event"]] <= MAX_SAME:
+            moments.append(Moment(e["t"], e["service"], e["event"], e.get("text") or "", False))
     moments += [Moment(e["t"], e["service"], "import error", e["title"], True) for e in summary["imports"]["errors"]]
     if not moments:
         return []
     moments.sort(key=lambda m: m.t)
     blocks: list[Block] = [Timeline(sorted({m.lane for m in moments}), moments, max(summary["duration"], 0.001))]
     total = sum(summary["lifecycle_counts"].values())
-    if total > MAX_MOMENTS:
-        blocks.append(Prose(f"The first {MAX_MOMENTS} of {total} life-cycle events; all are in the journal."))
+    if total > sum(not m.bad for m in moments):
+        blocks.append(Prose(f"The first {MAX_SAME} of each event, {total} in all; every one is in the journal."))
     return blocks
 
 

@@ -16,6 +16,7 @@ Record = dict[str, Any]
 
 MAX_SESSIONS = 5_000
 MAX_TEXTS = 20
+MAX_EVENTS = 50
 
 
 @dataclass(slots=True)
@@ -180,6 +181,8 @@ class _Fold:
 
     def phase(self, record: Record) -> None:
         phases = self.facts.phases
+        if record.get("phase") == "stop":
+            self.facts.excerpt.close()
         if record.get("state") == "begin" and len(phases) < 200:
             phases.append({"phase": record.get("phase"), "begin": record["t"], "end": None})
         elif record.get("state") == "end":
@@ -214,7 +217,9 @@ class _Fold:
         service, text = str(record.get("service")), str(record.get("text"))
         self._log(record).line(text)
         line = LogLine(record["t"], service, record.get("n") or 0, str(record.get("level") or ""), text)
-        self.facts.excerpt.line(line, probing=service == "pusher" and self._is_probing(record["t"]))
+        excerpt = self.facts.excerpt
+        alone = service == "pusher" and excerpt.streaming_since is None
+        excerpt.line(line, probing=alone and self._is_probing(record["t"]))
 
     def _is_probing(self, t: float) -> bool:
         # A log line may be read a moment after the close that caused it.
@@ -223,8 +228,10 @@ class _Fold:
     def lifecycle(self, record: Record) -> None:
         facts, event = self.facts, str(record.get("event"))
         text = facts.excerpt.mark(str(record.get("service")), record.get("n"), event)
-        facts.lifecycle.add({**record, "text": text})
         facts.lifecycle_counts.count(event)
+        # Of each event only the first ones: what comes once at the end must not drown in what comes every second.
+        if facts.lifecycle_counts[event] <= MAX_EVENTS:
+            facts.lifecycle.add({**record, "text": text})
         uids = facts.lifecycle_uids.setdefault(event, set()) if len(facts.lifecycle_uids) < 200 else set()
         if len(uids) < 20_000:
             uids.add(record.get("uid"))

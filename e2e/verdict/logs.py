@@ -1,12 +1,13 @@
 """The log lines that a report quotes, and the errors in them, grouped so that a line a second stays one entry."""
 
-from collections import OrderedDict, deque
+from collections import Counter, OrderedDict, deque
 from dataclasses import dataclass, field
 from typing import Any
 
 from e2e.verdict.bounded import Bounded
 
 _RECENT = 256
+_SAME = 40
 _GROUPS = 100
 
 
@@ -91,16 +92,19 @@ class Excerpt:
         self.last: deque[LogLine] = deque(maxlen=60)
         self.in_window = 0
         self.streaming_since: float | None = None
+        self.closed = False
+        self._marks: Counter[str] = Counter()
         self._recent: OrderedDict[tuple[str, int], LogLine] = OrderedDict()
         self._awaited: OrderedDict[tuple[str, int], str] = OrderedDict()
 
     def line(self, line: LogLine, *, probing: bool) -> None:
         key = (line.service, line.n)
         _remember(self._recent, key, line)
-        self.last.append(line)
         if probing:
             self.probe.add(line)
-        if self.streaming_since is not None:
+        if not self.closed:
+            self.last.append(line)
+        if not self.closed and self.streaming_since is not None:
             self.in_window += 1
             self.others.add(line)
         if key in self._awaited:
@@ -116,8 +120,14 @@ class Excerpt:
             return None
         if line.mark is None:
             line.mark = mark
-            self.marked.add(line)
+            self._marks[mark] += 1
+            if self._marks[mark] <= _SAME:
+                self.marked.add(line)
         return line.text
+
+    def close(self) -> None:
+        """The services are being stopped: what they log from now on is not of the sessions."""
+        self.closed = self.streaming_since is not None
 
     def quote(self, limit: int) -> tuple[list[LogLine], int]:
         """At most `limit` lines in order of time, and how many lines of the streaming time are not among them."""
@@ -125,8 +135,15 @@ class Excerpt:
         if since is None:
             lines = list(self.last)[-limit:]
             return lines, 0
-        chosen = {(x.service, x.n): x for x in self.marked if x.t >= since or x.mark == "import_error"}
-        chosen = dict(list(chosen.items())[:limit])
+        # The first of every kind, then the second, ...: a line that comes once must not drown in one that repeats.
+        rank: Counter[str | None] = Counter()
+        marked = []
+        for line in self.marked:
+            if line.t >= since or line.mark == "import_error":
+                rank[line.mark] += 1
+                marked.append((rank[line.mark], line))
+        marked.sort(key=lambda pair: pair[0])
+        chosen = {(x.service, x.n): x for _, x in marked[:limit]}
         for line in (*self.others, *self.last):
             if len(chosen) >= limit:
                 break

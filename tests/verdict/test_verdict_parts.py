@@ -184,3 +184,23 @@ def test_second_play_counts_emission_from_its_own_start(tmp_path):
         j.end()
     facts, _, _ = judged(tmp_path / "r")
     assert facts.latencies["segment_emission"].max == pytest.approx(1010, abs=1)
+
+
+def test_what_comes_once_is_quoted_among_what_repeats(tmp_path):
+    def write(j):
+        j.tape()
+        session = j.stream()
+        for _ in range(3000):
+            j.line("backend", "INFO:x:trigger_realtime_integrations e2e-test", "integrations_triggered", "e2e-test")
+        j.gone(session)
+        j.write("phase", phase="stop", state="begin")
+        j.line("backend", "INFO:     Shutting down")
+
+    _, _, summary = run_with(tmp_path, [], write)
+    texts = [line["text"] for line in summary["excerpt"]["lines"]]
+    assert len(texts) == 40 and any("Client disconnected" in t for t in texts) and summary["excerpt"]["left_out"] > 2900
+    assert not any("Shutting down" in t for t in texts)
+    assert [line["t"] for line in summary["excerpt"]["lines"]] == sorted(x["t"] for x in summary["excerpt"]["lines"])
+    events = [e["event"] for e in summary["lifecycle"]]
+    assert "client_disconnected" in events and len(events) < 100
+    assert summary["lifecycle_counts"]["integrations_triggered"] == 3003
