@@ -84,7 +84,8 @@ def transcripts_received(facts: Facts, params: Params) -> Result:
     heard = f"{many(facts.messages.get('transcript', 0), 'transcript message')} in {many(total, 'session')}"
     if not bad:
         return passed(heard)
-    detail = f"{bad} of {many(total, 'session')} received fewer than {many(wanted, 'transcript message')}; {heard}"
+    little = "no transcript message" if wanted == 1 else f"fewer than {wanted} transcript messages"
+    detail = f"{bad} of {many(total, 'session')} received {little}; {heard}"
     return missing(facts, detail, examples(few, lambda s: f"{s.transcripts} transcript messages"))
 
 

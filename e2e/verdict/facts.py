@@ -1,6 +1,5 @@
 """The journal in one pass: what a run did. Checks, verdict and reports read these facts and nothing else."""
 
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,6 +9,7 @@ from e2e.verdict.bounded import Bounded, BoundedCounter
 from e2e.verdict.logs import Excerpt, ImportProblems, LogLine
 from e2e.verdict.services import Service, ServiceLog, why_not_read
 from e2e.verdict.sessions import REALTIME, Latencies, Session
+from e2e.verdict.tally import Generator, Totals
 from e2e.verdict.transcript import Tape, WordErrors, joined
 
 Record = dict[str, Any]
@@ -17,39 +17,6 @@ Record = dict[str, Any]
 MAX_SESSIONS = 5_000
 MAX_TEXTS = 20
 MAX_EVENTS = 50
-
-
-@dataclass(slots=True)
-class Totals:
-    """Counters over the sessions of the stream; probes are not among them."""
-
-    sessions: int = 0
-    reached: int = 0
-    failed: int = 0
-    planned: int = 0
-    sent: int = 0
-    bytes: int = 0
-    unsettled: int = 0
-    close_codes: Counter = field(default_factory=Counter)
-    late: float = 0.0
-    lateness: Histogram = field(default_factory=Histogram)
-    backlog: int = 0
-    probes: int = 0
-    probe_chunks: int = 0
-
-
-@dataclass(slots=True)
-class Generator:
-    """Samples of the generator itself, once a second. Loop lag in ms; only samples while audio was sent."""
-
-    samples: int = 0
-    cpu_sum: float = 0.0
-    cpu_max: float = 0.0
-    rss_mb: float = 0.0
-    lag: Histogram = field(default_factory=Histogram)
-    sends: Histogram = field(default_factory=Histogram)
-    sends_n: int = 0
-    sends_bytes: int = 0
 
 
 @dataclass(slots=True)

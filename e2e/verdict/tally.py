@@ -1,0 +1,39 @@
+"""What is only counted: totals over the sessions, and the samples of the generator itself."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from e2e.record.histogram import Histogram
+
+
+@dataclass(slots=True)
+class Totals:
+    """Counters over the sessions of the stream; probes are not among them."""
+
+    sessions: int = 0
+    reached: int = 0
+    failed: int = 0
+    planned: int = 0
+    sent: int = 0
+    bytes: int = 0
+    unsettled: int = 0
+    close_codes: Counter = field(default_factory=Counter)
+    late: float = 0.0
+    lateness: Histogram = field(default_factory=Histogram)
+    backlog: int = 0
+    probes: int = 0
+    probe_chunks: int = 0
+
+
+@dataclass(slots=True)
+class Generator:
+    """Samples of the generator itself, once a second. Loop lag in ms; only samples while audio was sent."""
+
+    samples: int = 0
+    cpu_sum: float = 0.0
+    cpu_max: float = 0.0
+    rss_mb: float = 0.0
+    lag: Histogram = field(default_factory=Histogram)
+    sends: Histogram = field(default_factory=Histogram)
+    sends_n: int = 0
+    sends_bytes: int = 0
