@@ -179,9 +179,7 @@ def _endpoints(rows: list[_Endpoint] | None) -> tuple[Endpoint, ...]:
     for row in rows:
         if not row.path.startswith("/"):
             raise ConfigError(f"endpoint path {row.path!r} must begin with /: the origin is the backend's url")
-    return tuple(
-        Endpoint(r.method.upper(), r.path, r.expected, r.exercises, r.body, r.headers, r.auth) for r in rows
-    )
+    return tuple(Endpoint(r.method.upper(), r.path, r.expected, r.exercises, r.body, r.headers, r.auth) for r in rows)
 
 
 def credentials(auth: _Auth, environ: Mapping[str, str]) -> Credentials | None:

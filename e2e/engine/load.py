@@ -1,26 +1,9 @@
 """How many devices there are, and when each of them begins."""
 
-import re
 from dataclasses import dataclass, replace
 
 from e2e.errors import ScenarioError
-
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h)?")
-_UNITS = {"ms": 0.001, "s": 1.0, None: 1.0, "m": 60.0, "h": 3600.0}
-
-
-def seconds(duration: str | float) -> float:
-    """Seconds in `"250ms"`, `"30s"`, `"2m"`, `"1h"` or a number.
-
-    Raises:
-        ScenarioError: none of these.
-    """
-    if isinstance(duration, int | float):
-        return float(duration)
-    match = _DURATION.fullmatch(duration.strip())
-    if match is None:
-        raise ScenarioError(f"not a duration: {duration!r}; write it as 250ms, 30s, 2m or 1h")
-    return float(match[1]) * _UNITS[match[2]]
+from e2e.verdict.expect import seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +22,7 @@ class Load:
         """
         if count < 0:
             raise ScenarioError(f"a load cannot have {count} users")
-        return cls(count, seconds(ramp))
+        return cls(count, seconds(ramp) if ramp else 0.0)
 
     @classmethod
     def none(cls) -> "Load":
