@@ -1,12 +1,20 @@
 """What happens by itself: conversations that are over, idle clients, a pusher that is away, a shutdown."""
 
 import pytest
-from conftest import apoll
+from conftest import Rig, apoll
 
 
-async def test_a_silent_conversation_is_processed_and_a_new_one_begins(standin, uid, speak):
-    async with standin.listen(uid, "sample_rate=16000&codec=pcm16&conversation_timeout=1") as client:
-        await client.play(speak("The weather was very good this morning."))
+@pytest.fixture(scope="module")
+def hasty(tmp_path_factory):
+    """Fifty times quicker than real."""
+    rig = Rig(tmp_path_factory.mktemp("hasty"), recogniser="vad", timers=0.02).start()
+    yield rig
+    rig.stop()
+
+
+async def test_a_silent_conversation_is_processed_and_a_new_one_begins(hasty, uid, babble):
+    async with hasty.listen(uid, "sample_rate=16000&codec=pcm16&conversation_timeout=1") as client:
+        await client.play(babble)
         await apoll(lambda: client.updates, "a transcript")
         for _ in range(200):
             await client.socket.send(b"\x8a\x00")
@@ -16,27 +24,27 @@ async def test_a_silent_conversation_is_processed_and_a_new_one_begins(standin, 
         kinds = [m["type"] for m in client.messages if isinstance(m, dict)]
         assert kinds.index("memory_processing_started") < kinds.index("memory_created")
         (created,) = [m["memory"] for m in client.of("memory_created")]
-        await apoll(lambda: len(standin.http("GET", "/v1/conversations", uid).json()) == 2, "the next stub")
+        await apoll(lambda: len(hasty.http("GET", "/v1/conversations", uid).json()) == 2, "the next stub")
     assert created["status"] == "completed"
     words = " ".join(item["text"] for item in created["transcript_segments"])
     assert created["structured"]["title"] and words.startswith(created["structured"]["title"].lower())
-    assert f"Conversation {created['id']} timeout reached (120s). Processing... {uid}" in standin.log("backend")
-    assert f"Sent process_conversation request to pusher: {created['id']}" in standin.log("backend")
-    assert f"Conversation processed by pusher: {created['id']}" in standin.log("backend")
-    assert f"Pusher received process_conversation request: {created['id']} {uid}" in standin.log("pusher")
-    integrations = standin.http("GET", "/v1/integrations/conversations", uid).json()["conversations"]
+    assert f"Conversation {created['id']} timeout reached (120s). Processing... {uid}" in hasty.log("backend")
+    assert f"Sent process_conversation request to pusher: {created['id']}" in hasty.log("backend")
+    assert f"Conversation processed by pusher: {created['id']}" in hasty.log("backend")
+    assert f"Pusher received process_conversation request: {created['id']} {uid}" in hasty.log("pusher")
+    integrations = hasty.http("GET", "/v1/integrations/conversations", uid).json()["conversations"]
     assert [item["id"] for item in integrations] == [created["id"]]
-    async with standin.listen(uid) as client:
+    async with hasty.listen(uid) as client:
         await client.ready()
         assert client.of("last_memory") == [{"type": "last_memory", "memory_id": created["id"]}]
 
 
-async def test_a_client_that_says_nothing_is_closed(standin, uid):
-    async with standin.listen(uid) as client:
+async def test_a_client_that_says_nothing_is_closed(hasty, uid):
+    async with hasty.listen(uid) as client:
         await client.ready()
         assert (await client.closed())[0] == 1001
-    assert f"Session timeout due to inactivity (90s) {uid}" in standin.log("backend")
-    assert "Client disconnected" not in "".join(standin.lines("backend", uid))
+    assert f"Session timeout due to inactivity (90s) {uid}" in hasty.log("backend")
+    assert "Client disconnected" not in "".join(hasty.lines("backend", uid))
 
 
 @pytest.fixture
