@@ -73,6 +73,7 @@ class Session:
         self.chunks_planned = 0
         self.chunks_sent = 0
         self.bytes_sent = 0
+        self.backlog_max = 0
         self.lateness = Histogram()
 
     # Life
@@ -145,7 +146,9 @@ class Session:
 
     def closed(self, closed: Closed) -> None:
         self.end = closed
+        lateness = self.lateness
         if self._stream is not None:
+            lateness = Histogram().merge(lateness).merge(self._stream.lateness)
             self._stream.fail(self.ended_early())
         self._changed.set()
         self._record(
@@ -159,7 +162,8 @@ class Session:
             chunks_sent=self.chunks_sent,
             bytes_sent=self.bytes_sent,
             messages=self.messages,
-            lateness=self.lateness.to_dict(),
+            lateness=lateness.to_dict(),
+            backlog_max_bytes=self.backlog_max,
         )
 
     def decode(self, payload: str | bytes) -> Decoded:
@@ -258,6 +262,8 @@ class Session:
             SessionError: in real time, when `BACKLOG_SECONDS` of audio wait already.
         """
         backlog = connection.backlog
+        if backlog > self.backlog_max:
+            self.backlog_max = backlog
         if self.link.pacer.speed != 1.0:
             return backlog <= BACKLOG_SOFT_BYTES
         if backlog > BACKLOG_SECONDS * bytes_per_second:

@@ -14,11 +14,20 @@ from typing import TYPE_CHECKING, Any
 
 from e2e.engine.load import Load
 from e2e.errors import ScenarioError, UsageError
+from e2e.verdict import expect as expectations
 from e2e.verdict.expect import Expectation
 
 if TYPE_CHECKING:
     from e2e.engine.device import Device
     from e2e.engine.target import Target
+
+DEFAULT_EXPECT = (
+    expectations.services_healthy(),
+    expectations.connected(),
+    expectations.no_session_failed(),
+    expectations.all_chunks_sent(),
+)
+"""What holds for a scenario that expects nothing of its own."""
 
 DeviceFunction = Callable[..., Awaitable[None]]
 Step = Callable[["Target"], Awaitable[None]]
@@ -97,7 +106,7 @@ def scenario(
     *,
     title: str,
     load: Load = Load(1),  # noqa: B008 - immutable
-    expect: Sequence[Expectation] = (),
+    expect: Sequence[Expectation] = DEFAULT_EXPECT,
     before: Sequence[Step] = (),
     services: Sequence[str] = ("backend", "pusher"),
     drain: Drain = Drain(),

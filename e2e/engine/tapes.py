@@ -15,6 +15,7 @@ class Tapes:
     def __init__(self, journal: Journal, options: Options) -> None:
         self._journal = journal
         self._options = options
+        self._whole: dict[tuple[str, str], Tape] = {}
         self._tapes: dict[tuple[str, str, int | None], Tape] = {}
         self._loading = asyncio.Lock()
 
@@ -36,7 +37,10 @@ class Tapes:
         return self._tapes[key]
 
     def _read(self, name: str, codec: str, chunks: int | None) -> Tape:
-        options, tape = self._options, load_tape(name, codec=codec)
+        options = self._options
+        if (name, codec) not in self._whole:
+            self._whole[name, codec] = load_tape(name, codec=codec)
+        tape = self._whole[name, codec]
         if options.duration is not None:
             chunks = max(1, round(options.duration / tape.chunk_seconds))
         chunks = options.chunks or chunks

@@ -9,7 +9,7 @@ from e2e import Device, Load, expect, scenario
         expect.services_healthy(),
         expect.connected(),
         expect.all_chunks_sent(),
-        expect.conversation_processed(),
+        expect.conversation_answered(),
         expect.close_code(1000),
         expect.zero_import_errors(),
     ],

@@ -22,6 +22,7 @@ RULES: dict[str, Callable[[Facts, Params], Result]] = {
     "close_code": checks_sessions.close_code,
     "pusher_probed": checks_sessions.pusher_probed,
     "conversation_processed": checks_sessions.conversation_processed,
+    "conversation_answered": checks_sessions.conversation_answered,
     "drained": checks_sessions.drained,
     "no_session_failed": checks_sessions.no_session_failed,
     "word_error_rate": checks_measures.word_error_rate,

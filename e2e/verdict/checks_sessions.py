@@ -210,6 +210,17 @@ def conversation_processed(facts: Facts, params: Params) -> Result:
     return passed(detail) if answered >= asked else missing(facts, detail)
 
 
+def conversation_answered(facts: Facts, params: Params) -> Result:
+    sessions = [s for s in facts.sessions.values() if s.kind == "pusher" and s.requested]
+    asked, refusals = sum(s.requested for s in sessions), [words for s in sessions for words in s.refusals]
+    if not asked:
+        return unknown("not reached: no conversation was handed to the pusher (104)")
+    answered = sum(s.processed for s in sessions) + len(refusals)
+    detail = f"{answered} of {many(asked, 'conversation')} answered (104 by 201)"
+    detail += f", {len(refusals)} with an error: {refusals[0]}" if refusals else ""
+    return passed(detail, refusals) if answered >= asked else missing(facts, detail)
+
+
 def drained(facts: Facts, params: Params) -> Result:
     rows = [row for row in facts.drains if row.get("required")]
     if not rows:

@@ -143,6 +143,14 @@ def conversation_processed() -> Expectation:
     return Expectation("conversation_processed")
 
 
+def conversation_answered() -> Expectation:
+    """Every conversation that was handed to the pusher (104) was answered (201), be it with an error.
+
+    For a pusher that stands alone: the conversation of the run is in nobody's store.
+    """
+    return Expectation("conversation_answered")
+
+
 def drained() -> Expectation:
     """The services' logs show the end of each session that the run waited for."""
     return Expectation("drained")

@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass, field
 
-from e2e.verdict.facts import Facts, chunk_ms
+from e2e.verdict.facts import REALTIME, Facts, chunk_ms
 
 MAX_LATE_SHARE = 0.01
 
 
 @dataclass(slots=True)
 class GeneratorHealth:
-    """`valid` is None where nothing was sent at a pace. `reasons` say why it is invalid."""
+    """`valid` is None where nothing was sent in real time. `reasons` say why it is invalid."""
 
     valid: bool | None
     reasons: list[str] = field(default_factory=list)
@@ -20,11 +20,10 @@ class GeneratorHealth:
 def judge_generator(facts: Facts) -> GeneratorHealth:
     """Invalid: more than 1 % of chunks later than half a chunk, or the event loop stalled for longer than a chunk.
 
-    A chunk counts with the time of its audio. At `Nx` the interval between two chunks is shorter, but no latency is
-    claimed there, so only a generator that fell behind by the same absolute time is told off. At `max` there is no
-    schedule to keep.
+    A chunk counts with the time of its audio. Only real time is judged: at any other pace no latency is claimed, and a
+    stream then waits for a service that hears less quickly, which is no fault of the generator.
     """
-    paced = [s for s in facts.stream if s.plays and s.pace != "max"]
+    paced = [s for s in facts.stream if s.plays and s.pace == REALTIME]
     generator, totals = facts.generator, facts.totals
     lateness = facts.lateness
     if (not paced and not facts.folded) or not (lateness.count or generator.samples):

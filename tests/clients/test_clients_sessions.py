@@ -108,6 +108,7 @@ async def test_a_close_in_mid_stream_ends_the_play_with_how_far_it_came(bench):
     assert failed["reason"] == "closed"
     (closed,) = bench.records("session", event="closed")
     assert closed["code"] == 1011 and closed["by"] == "server" and 3 <= closed["chunks_sent"] < 2000
+    assert sum(closed["lateness"]["counts"].values()) == closed["chunks_sent"]
     assert bench.records("stream", event="end")[0]["sent"] == closed["chunks_sent"]
 
 
