@@ -39,7 +39,7 @@ class AbortableSockets:
 def create_app() -> FastAPI:
     """Raises UsageError when the environment does not describe a stand-in."""
     logging.basicConfig(level=logging.INFO)
-    # httpx-like chatter of the pusher link is not a line that the real service writes.
+    # The chatter of the pusher link's library is nothing that the real service writes.
     logging.getLogger("websockets").setLevel(logging.WARNING)
     settings = Settings.from_env(os.environ)
     if Faults(settings.faults).get("import") == "boot":

@@ -18,7 +18,8 @@ FLUSH_SECONDS = 1.0
 
 _FIRST_DELAYS = (1.0, 2.0, 4.0, 8.0)  # s between the five attempts at a session's start
 _BACKOFF_MAX = 15.0  # s
-_AUDIO_KEPT = 10 * 32_000  # bytes that wait for a lost pusher; older audio is dropped
+_BYTES_PER_SECOND = 32_000
+_AUDIO_KEPT = 10 * _BYTES_PER_SECOND  # bytes that wait for a lost pusher; older audio is dropped
 
 logger = logging.getLogger("routers.transcribe")
 _integrations = logging.getLogger("utils.app_integrations")
@@ -81,9 +82,10 @@ class PusherLink:
             segments, self._segments = list(self._segments.values()), {}
             _integrations.info("trigger_realtime_integrations %s", self._uid)
             await self._send(frames.transcript(segments, self._conversation_id))
-        if self._audio:
-            pcm, self._audio = bytes(self._audio), bytearray()
-            await self._send(frames.audio(self._audio_ends - len(pcm) / 32_000, pcm))
+        pcm, self._audio = bytes(self._audio), bytearray()
+        begins = self._audio_ends - len(pcm) / _BYTES_PER_SECOND
+        for second, at in enumerate(range(0, len(pcm), _BYTES_PER_SECOND)):
+            await self._send(frames.audio(begins + second, pcm[at : at + _BYTES_PER_SECOND]))
 
     async def close(self) -> None:
         """Hand on the rest and close 1000."""

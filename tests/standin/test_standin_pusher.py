@@ -68,3 +68,14 @@ async def test_a_frame_that_is_too_large_is_1009(standin, uid):
             await socket.send(bytes((1 << 24) + 1))
             await socket.recv()
         assert socket.close_code == 1009
+
+
+async def test_a_burst_reaches_the_pusher_in_pieces_that_it_takes(standin, uid):
+    seconds = 9 * 60 + 50  # more than one frame may hold, and not whole minutes: the rest is what the log names
+    async with standin.listen(uid, "sample_rate=16000&codec=pcm16&custom_stt=disabled") as client:
+        await client.ready()
+        for _ in range(seconds // 10):
+            await client.socket.send(bytes(320_000))
+        line = f"Flushed final private cloud buffer: {50 * 32_000} bytes"
+    await apoll(lambda: line in standin.log("pusher"), line)
+    assert not any("Connection closed" in one for one in standin.lines("backend", uid))

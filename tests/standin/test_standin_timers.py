@@ -1,5 +1,6 @@
 """What happens by itself: conversations that are over, idle clients, a pusher that is away, a shutdown."""
 
+import psutil
 import pytest
 from conftest import Rig, apoll
 
@@ -84,3 +85,18 @@ async def test_a_shutdown_closes_1012(start_standin, uid):
         assert (await client.closed())[0] == 1012
     rig.processes["backend"].wait(10)
     assert "ERROR" not in rig.log("backend") and "Traceback" not in rig.log("backend")
+
+
+async def test_decoders_end_with_a_backend_that_is_killed(start_standin):
+    rig = start_standin(recogniser="sphinx").start("backend")
+    decoders = psutil.Process(rig.processes["backend"].pid).children()
+    assert decoders
+    rig.processes["backend"].kill()
+    await apoll(lambda: not any(_runs(one) for one in decoders), "the end of the decoders")
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
