@@ -8,7 +8,6 @@ import subprocess
 from xml.etree import ElementTree
 
 import pytest
-from journals import journal, smoke
 from markdown_it import MarkdownIt
 from rich.console import Console
 
@@ -17,6 +16,7 @@ from e2e.record.rundir import RunDirectory
 from e2e.report.terminal import show_verdict
 from e2e.report.text import fence, markdown, visible
 from e2e.report.write import FILES, read_run, render, write_reports
+from tests.verdict.journals import journal, smoke
 
 HOSTILE = (
     "<script>alert(1)</script> | `code` ``` ````\n# head\n[x](http://evil.example) @maintainer #1 \x1b[31mred\x00"

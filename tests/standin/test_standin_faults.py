@@ -1,6 +1,6 @@
 """Each planted fault shows as it would for real."""
 
-from conftest import apoll
+from tests.standin.conftest import apoll
 
 
 def test_a_broken_import_kills_the_backend_at_boot(start_standin):

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import jiwer
 import numpy as np
-from conftest import apoll
 
 import e2e
 from e2e.standin.recogniser import EnergyRecogniser
+from tests.standin.conftest import apoll
 
 PACKAGE = Path(e2e.__file__).parent
 MAY_IMPORT = ("e2e.errors", "e2e.protocol", "e2e.audio.codec", "e2e.standin")

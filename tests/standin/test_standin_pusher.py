@@ -5,11 +5,11 @@ import time
 
 import pytest
 import websockets
-from conftest import apoll
 
 from e2e.protocol import pusher as frames
 from e2e.standin import models
 from e2e.standin.store import Store
+from tests.standin.conftest import apoll
 
 
 def test_health(standin):

@@ -2,8 +2,9 @@
 
 import json
 
-from conftest import QUERY, apoll
 from websockets.asyncio.client import connect
+
+from tests.standin.conftest import QUERY, apoll
 
 STEPS = ["initiating", "in_progress_conversations_processing", "stt_initiating", "ready"]
 

@@ -2,7 +2,8 @@
 
 import psutil
 import pytest
-from conftest import Rig, apoll
+
+from tests.standin.conftest import Rig, apoll
 
 
 @pytest.fixture(scope="module")

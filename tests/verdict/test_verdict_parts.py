@@ -1,5 +1,4 @@
 import pytest
-from journals import SMOKE, check, journal, judged
 
 from e2e.errors import ScenarioError
 from e2e.verdict import expect
@@ -7,6 +6,7 @@ from e2e.verdict.checks import RULES, evaluate
 from e2e.verdict.expect import Expectation, seconds
 from e2e.verdict.facts import read_facts
 from e2e.verdict.transcript import Tape, Transcript, WordErrors, normalise
+from tests.verdict.journals import SMOKE, check, journal, judged
 
 
 @pytest.mark.parametrize("text, value", [("5s", 5), ("250ms", 0.25), ("2m", 120), ("1h", 3600), (3, 3), (0.5, 0.5)])

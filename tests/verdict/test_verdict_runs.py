@@ -1,9 +1,9 @@
 """Whole runs, as journals: what the verdict says of each, and with which exit code."""
 
 import pytest
-from journals import SAID, SMOKE, check, journal, judged, smoke, status
 
 from e2e.verdict import expect
+from tests.verdict.journals import SAID, SMOKE, check, journal, judged, smoke, status
 
 
 def test_smoke_passes(tmp_path):
