@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -68,7 +69,8 @@ class Unit:
         if self._source is None:
             self.log.names("process", f"process {self._child.pid}")
             self.log.opened()
-        self._write("launched", command=list(command), cwd=str(self.spec.cwd or "."), pid=self._child.pid)
+        place = str(self.spec.cwd or ".")
+        self._write("launched", command=[_near(arg) for arg in command], cwd=_near(place), pid=self._child.pid)
         self._watcher = asyncio.create_task(self._watch(self._child))
 
     async def until_healthy(self, http: httpx.AsyncClient) -> None:
@@ -170,3 +172,10 @@ class Unit:
     def _write(self, event: str, **fields: Any) -> None:
         with contextlib.suppress(ValueError):  # the journal was closed before a last child was seen to end
             self._journal.write("service", service=self.spec.name, event=event, url=self.spec.url, **fields)
+
+
+def _near(argument: str) -> str:
+    """A path below the working directory as a person would write it there; anything else as it is."""
+    with contextlib.suppress(ValueError):
+        return str(Path(argument).relative_to(Path.cwd())) if argument.startswith("/") else argument
+    return argument

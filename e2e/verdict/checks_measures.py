@@ -33,6 +33,8 @@ def word_error_rate(facts: Facts, params: Params) -> Result:
     if not reached(facts, "listen") and not facts.folded:
         return not_reached(facts)
     if words.rate is None:
+        if facts.wordless:
+            return unknown("the stand-in's recogniser `vad` writes no words; run with --recogniser sphinx")
         return unknown("no reference of what was said is known; give one beside the audio (FILE.txt)")
     parts = f"{words.substitutions} substituted, {words.deletions} missed, {words.insertions} added"
     detail = f"{words.rate:.1%} of {words.words} words ({parts}), expected below {below:.0%}"

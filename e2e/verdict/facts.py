@@ -79,6 +79,11 @@ class Facts:
         return next((p for p in sorted(self.paces or {self.pace}) if p != REALTIME), None)
 
     @property
+    def wordless(self) -> bool:
+        """Whether the target says only that there was speech: the stand-in's recogniser for load writes no words."""
+        return (self.run.get("target") or {}).get("recogniser") == "vad"
+
+    @property
     def pace(self) -> str:
         return str((self.run.get("options") or {}).get("pace") or REALTIME)
 
@@ -298,7 +303,7 @@ class _Fold:
             sent = [(p, min(p.planned, p.sent if p.sent is not None else session.sent or 0)) for p in session.plays]
             session.reference = joined(p.tape.said(n) if p.tape else None for p, n in sent)
             if session.kind == "listen":
-                facts.words.add(session.reference, session.text)
+                facts.words.add(None if facts.wordless else session.reference, session.text)
         self._slim(session)
 
     def _count(self, session: Session, closed: bool) -> None:

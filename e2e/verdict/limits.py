@@ -60,7 +60,8 @@ def _measures(facts: Facts, verdict: Verdict):
         yield f"{limits[0].upper()}{limits[1:]}."
     listened = [s for s in facts.stream if s.kind == "listen" and s.plays]
     if listened and facts.words.rate is None:
-        yield "No reference of what was said is known, so the quality of the transcript was not measured."
+        why = "The recogniser writes no words" if facts.wordless else "No reference of what was said is known"
+        yield f"{why}, so the quality of the transcript was not measured."
     if listened and not any(s.conversation for s in listened):
         yield "The stored conversation was not read over HTTP."
     if verdict.generator.valid is None and facts.totals.sent:
