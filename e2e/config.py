@@ -93,7 +93,7 @@ def load_target(name: str | None, directory: Path, environ: Mapping[str, str] = 
         raise ConfigError(f"{path} names {len(file.targets)} targets and no default: choose one with --target NAME")
     if name not in file.targets:
         near = get_close_matches(name, file.targets, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
+        hint = f"; did you mean {near[0]!r}?" if near else "."
         raise ConfigError(f"{path} has no target {name!r}{hint} It has: {', '.join(file.targets) or 'none'}")
     try:
         return _target(name, file.targets[name], path.parent, environ)

@@ -83,6 +83,8 @@ class Pacer:
                     self._send_due(stream)
                 except SessionError as error:
                     stream.fail(error)
+                except Exception as error:  # such as a connection that is closing: one stream must not stop the others
+                    stream.fail(SessionError(f"cannot send: {error}", "closed"))
         self._arm()
 
     def _send_due(self, stream: Stream) -> None:

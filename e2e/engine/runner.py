@@ -51,7 +51,6 @@ class Run:
         self._watch = LogWatch(journal)
         self._numbers = itertools.count(1)
         self._task: asyncio.Task[None] | None = None
-        self._uids: set[str] = set()
         self._misuse: UsageError | None = None
 
     def interrupt(self) -> None:
@@ -100,7 +99,7 @@ class Run:
                 async with self._phase("stream"):
                     await self._stream(target, link)
                 async with self._phase("drain"):
-                    await self._watch.drain(self.scenario.drain, self._uids, self._clock)
+                    await self._watch.drain(self.scenario.drain, self._clock)
         finally:
             health.cancel()
             await asyncio.gather(health, return_exceptions=True)
@@ -121,8 +120,6 @@ class Run:
         if start:
             await asyncio.sleep(start)
         device = Device(index, self._load.count, target, link, self.options, self._watch, self._next_sid)
-        if "backend" in self.scenario.services:
-            self._uids.add(device.uid)
         await self._guard(self.scenario(device, **self._settings))
 
     async def _guard(self, work: Awaitable[None]) -> None:
@@ -135,8 +132,8 @@ class Run:
             raise
         except E2EError as error:
             self._journal.write("note", text=str(error))
-        except Exception as error:
-            detail = f"{type(error).__name__}: {error} (at {where(error)})"
+        except (Exception, SystemExit) as error:
+            detail = f"{type(error).__name__}: {error} (at {where(error, self.scenario.script)})"
             self._journal.write("check", name="script", status="fail", detail=detail)
 
     async def _stop(self) -> None:

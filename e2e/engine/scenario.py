@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
+from traceback import walk_tb
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -71,6 +72,11 @@ class Scenario:
 
     def __call__(self, device: "Device", **settings: Any) -> Awaitable[None]:
         return self.function(device, **settings)
+
+    @property
+    def script(self) -> Path:
+        """The file that declares it."""
+        return Path(inspect.getfile(self.function))
 
     def settings(self, given: Mapping[str, str]) -> dict[str, Any]:
         """Values for the parameters of the function, converted to the type of each default.
@@ -162,13 +168,13 @@ def load_scenario(name: str) -> Scenario:
     if name in shipped:
         return shipped[name]
     near = get_close_matches(name, shipped, n=1, cutoff=0.4)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
+    hint = f"; did you mean {near[0]!r}?" if near else "."
     raise ScenarioError(f"no scenario {name!r}{hint} Shipped are: {', '.join(shipped)}; or give a path to a script")
 
 
 def _from_script(path: Path, wanted: str) -> Scenario:
-    if not path.is_file():
-        raise ScenarioError(f"no script at {path}")
+    if not path.is_file() or path.suffix != ".py":
+        raise ScenarioError(f"no script at {path}: give the path of a Python file that ends in .py")
     found = {item.name: item for item in _scenarios_of(_import_script(path))}
     if not found:
         raise ScenarioError(f"{path} declares no scenario: decorate an `async def` with `@scenario(title=...)`")
@@ -192,21 +198,18 @@ def _import_script(path: Path) -> ModuleType:
     except ScenarioError:
         raise
     except SyntaxError as error:
-        raise ScenarioError(f"{error.filename}:{error.lineno}: {error.msg}") from error
-    except Exception as error:
-        raise ScenarioError(f"{where(error, path)}: {type(error).__name__}: {error}") from error
+        raise ScenarioError(f"{error.filename or path}:{error.lineno or 1}: {error.msg}") from error
+    except (Exception, SystemExit) as error:  # a script that exits must not decide how the run ends
+        raise ScenarioError(f"{where(error, path.absolute())}: {type(error).__name__}: {error}") from error
     return module
 
 
-def where(error: BaseException, path: Path | None = None) -> str:
-    """`file:line` of the innermost frame in `path`, or of the innermost frame at all."""
-    place, traceback = str(path or "?"), error.__traceback__
-    while traceback is not None:
-        file = traceback.tb_frame.f_code.co_filename
-        if path is None or Path(file) == path:
-            place = f"{file}:{traceback.tb_lineno}"
-        traceback = traceback.tb_next
-    return place
+def where(error: BaseException, script: Path) -> str:
+    """`file:line` of the innermost frame in `script`, where its author can do something; else of the innermost."""
+    frames = [(frame.f_code.co_filename, line) for frame, line in walk_tb(error.__traceback__)]
+    inside = [(file, line) for file, line in frames if Path(file) == script]
+    file, line = (inside or frames or [(str(script), 1)])[-1]
+    return f"{file}:{line}"
 
 
 def _scenarios_of(module: ModuleType) -> list[Scenario]:

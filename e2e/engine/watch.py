@@ -8,19 +8,22 @@ from e2e.record.journal import Journal, Record
 
 
 class LogWatch:
-    """Follows the life-cycle records of a journal."""
+    """Follows the life-cycle records of a journal, and which users had a listen session at all."""
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
         self._seen: dict[str, set[str]] = {}
         self._conversations: dict[str, str] = {}
         self._logs: set[str] = set()
+        self._listened: set[str] = set()
         self._changed = asyncio.Event()
         self.close = journal.subscribe(self._read)
 
     def _read(self, record: Record) -> None:
         if record["type"] == "log_source":
             (self._logs.add if record["state"] == "open" else self._logs.discard)(record["service"])
+        elif record["type"] == "session" and record["event"] == "open" and record["kind"] == "listen":
+            self._listened.add(record["uid"])
         elif record["type"] == "lifecycle" and record.get("uid"):
             self._seen.setdefault(record["event"], set()).add(record["uid"])
             if record["event"] in ("conversation_created", "conversation_resumed") and record.get("conversation"):
@@ -35,13 +38,13 @@ class LogWatch:
         """The conversation that the backend's log named last for a uid."""
         return self._conversations.get(uid)
 
-    async def drain(self, drain: Drain, uids: set[str], clock: Clock) -> None:
-        """Wait for the drain's event of every uid and journal for each whether it came."""
-        if not self.reads("backend"):
+    async def drain(self, drain: Drain, clock: Clock) -> None:
+        """Wait for the drain's event of every uid that listened, and journal for each whether it came."""
+        if self._listened and not self.reads("backend"):
             self._journal.write("note", text=f"not waited for `{drain.event}`: no log of the backend is read")
             return
         began = clock()
-        waiting = set(uids)
+        waiting = set(self._listened)
         while waiting:
             arrived = waiting & self._seen.get(drain.event, set())
             for uid in sorted(arrived):
