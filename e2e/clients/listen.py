@@ -34,6 +34,7 @@ class ListenSession(Session):
         self.segments: dict[str, listen.Segment] = {}
         self.conversation_id: str | None = None
         self._last_transcript: float | None = None
+        self._settling = False
 
     def decode(self, payload: str | bytes) -> listen.Message:
         return listen.decode(payload)
@@ -42,6 +43,9 @@ class ListenSession(Session):
         if isinstance(message, listen.Transcript):
             self._last_transcript = self.link.clock()
             self.segments.update((segment.id, segment) for segment in message.segments)
+        elif isinstance(message, listen.Ping):
+            if self._settling and self.end is None:
+                self.keep_alive()
         elif isinstance(message, listen.ServiceStatus):
             self.statuses.append(message.status)
             if message.status == "ready" and self.statuses.count("ready") == 1:
@@ -107,18 +111,26 @@ class ListenSession(Session):
         """After the last chunk: wait until no transcript has come for `quiet` seconds, at most `at_most` seconds.
 
         Where audio was sent quicker than real time, the service needs time to hear it: `at_most` is then extended to
-        the length of the audio.
+        the length of the audio. Meanwhile each `ping` is answered with a keep-alive, as a phone does, so that waiting
+        is not taken for inactivity.
+
+        Raises:
+            SessionError: closed meanwhile.
         """
         clock, began = self.link.clock, self.link.clock()
         if self.link.pacer.speed != 1.0:
             at_most = max(at_most, self.chunks_sent * 0.1)
-        while self.end is None:
-            since = max(began, self._last_transcript or began)
-            wait = min(since + quiet, began + at_most) - clock()
-            if wait <= 0:
-                return
-            before = self._last_transcript
-            await self.until(lambda seen=before: self._last_transcript != seen, wait)
+        self._settling = True
+        try:
+            while self.end is None:
+                since = max(began, self._last_transcript or began)
+                wait = min(since + quiet, began + at_most) - clock()
+                if wait <= 0:
+                    return
+                before = self._last_transcript
+                await self.until(lambda seen=before: self._last_transcript != seen, wait)
+        finally:
+            self._settling = False
         error = self.ended_early()
         self.fail(error)
         raise error

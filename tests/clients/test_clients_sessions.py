@@ -133,6 +133,24 @@ async def test_a_peer_that_stops_reading_is_backpressure_and_the_memory_stays_bo
     assert error.value.reason == "backpressure"
 
 
+async def test_waiting_for_the_last_words_is_not_taken_for_inactivity(bench):
+    received = []
+
+    async def backend(socket):
+        await greet(socket)
+        assert len(await socket.recv()) == 3200
+        await socket.send("ping")
+        received.append(await socket.recv())
+        await socket.send(segment("late words"))
+        await socket.wait_closed()
+
+    async with websocket_server(backend) as origin, listening(bench, origin) as session:
+        await session.ready()
+        await session.play("podcast", chunks=1)
+        await session.settle(quiet=0.3, at_most=5)
+    assert received == [b"\x8a\x00"] and session.transcript == "late words"
+
+
 async def test_deleted_segments_leave_the_transcript(bench):
     async def backend(socket):
         await greet(socket)
