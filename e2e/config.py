@@ -9,8 +9,8 @@ from typing import Any
 
 import msgspec
 
+from e2e.clients.address import checked_address
 from e2e.clients.http import DEFAULT_ENDPOINTS, Endpoint
-from e2e.clients.wire import checked_address
 from e2e.engine.target import TargetConfig
 from e2e.errors import ConfigError
 from e2e.observe.spec import LogSpec, ServiceSpec

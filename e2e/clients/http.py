@@ -6,8 +6,8 @@ from typing import Any, Self
 
 import httpx
 
+from e2e.clients.address import checked_address
 from e2e.clients.timing import Clock
-from e2e.clients.wire import checked_address
 from e2e.record.journal import Journal
 
 MAX_BODY_BYTES = 32 * 1024 * 1024

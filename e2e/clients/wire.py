@@ -1,27 +1,31 @@
-"""One WebSocket connection: an `asyncio.Protocol` around the sans-I/O client of `websockets`.
+"""One WebSocket connection: an `asyncio.Protocol` with a quick way for what is usual and a complete one for the rest.
 
-`websockets` decides what is right (handshake, masking, fragments, control frames, close codes); this module moves its
-bytes, puts fragments together and says what happened, with the codes of both sides kept. There is no task, no timer
-and no queue per connection: messages go to the receiver in the call that read them.
+The usual (the accepted upgrade, whole text frames) is handled here. For all else the sans-I/O client of `websockets`
+decides what is right: refusals, fragments, control frames, close codes. Both work on the same transport, and whatever
+comes is told to the receiver in the call that read it, with the close codes of both sides kept. There is no task, no
+timer and no queue per connection.
 """
 
 import asyncio
-import ipaddress
+import functools
+import logging
 import socket
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
-from urllib.parse import urlsplit
 
 from websockets.client import ClientProtocol
 from websockets.exceptions import InvalidHandshake, InvalidStatus
 from websockets.frames import Frame, Opcode
-from websockets.http11 import Request, Response
+from websockets.http11 import Response
 from websockets.protocol import SEND_EOF, State
 from websockets.uri import parse_uri
 
-from e2e.errors import AuthRefused, ConfigError, SessionError
+from e2e.clients.address import checked_address
+from e2e.clients.framing import binary_frame, text_frame
+from e2e.clients.handshake import MAX_ANSWER_BYTES, accepts, new_key, request
+from e2e.errors import AuthRefused, SessionError
 
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 """A message above this fails the connection with close code 1009."""
@@ -31,6 +35,13 @@ SEND_BUFFER_BYTES = 64 * 1024
 
 CLOSE_SECONDS = 10.0
 """How long a closing handshake may take before the TCP connection is dropped."""
+
+_FINAL_TEXT = 0x81
+_WHOLE_CONTROLS = frozenset({0x89, 0x8A})  # ping, pong
+
+# Quiet: what a server does is for the journal, and no logger may see headers.
+_logger = logging.getLogger("e2e.wire")
+_logger.disabled = True
 
 _AUTH_STATUSES = frozenset({401, 403, 500})
 
@@ -64,20 +75,48 @@ class Receiver(Protocol):
 
 
 class Connection(asyncio.Protocol):
-    """An open WebSocket connection. Made by `connect`."""
+    """An open WebSocket connection. Made by `connect`.
+
+    What a server sends nearly always, a whole unmasked text frame, is cut out of the buffer here. Everything else goes
+    to `websockets`, on the same transport: control frames to an instance that lives as long as the frame, fragments,
+    large frames, closes and whatever is wrong to one that stays.
+    """
+
+    __slots__ = (
+        "_buffer",
+        "_clock",
+        "_closing",
+        "_connected",
+        "_fragments",
+        "_key",
+        "_receiver",
+        "_request",
+        "_text",
+        "_transport",
+        "_uri",
+        "_ws",
+        "ended",
+        "pings_sent",
+        "pongs",
+        "upgraded",
+    )
 
     def __init__(self, uri: str, headers: Mapping[str, str], receiver: Receiver, clock: Callable[[], float]) -> None:
-        self._ws = ClientProtocol(parse_uri(uri), max_size=MAX_MESSAGE_BYTES)
-        self._headers = headers
+        loop = asyncio.get_running_loop()
+        self._uri = uri
+        self._key = new_key()
+        self._request: bytes | None = request(uri, self._key, headers)
         self._receiver = receiver
         self._clock = clock
         self._connected = 0.0
         self._transport: asyncio.Transport | None = None
-        self._fragments: list[bytes] = []
+        self._buffer = b""
+        self._ws: ClientProtocol | None = None
+        self._fragments: list[bytes] | None = None
         self._text = True
         self._closing: asyncio.TimerHandle | None = None
-        self.upgraded: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.ended: asyncio.Future[Closed] = asyncio.get_running_loop().create_future()
+        self.upgraded: asyncio.Future[None] = loop.create_future()
+        self.ended: asyncio.Future[Closed] = loop.create_future()
         self.pongs = 0
         self.pings_sent = 0
 
@@ -85,20 +124,26 @@ class Connection(asyncio.Protocol):
 
     @property
     def open(self) -> bool:
-        return self._ws.state is State.OPEN
+        if self._ws is not None:
+            return self._ws.state is State.OPEN
+        return self.upgraded.done() and not self.ended.done()
 
     @property
     def backlog(self) -> int:
         """Bytes that were written here and that the socket has not taken yet."""
         return self._transport.get_write_buffer_size() if self._transport else 0
 
+    @property
+    def transport(self) -> asyncio.Transport:
+        """What pre-framed audio is written to (`e2e.clients.framing`)."""
+        assert self._transport is not None
+        return self._transport
+
     def send_binary(self, payload: bytes) -> None:
-        self._ws.send_binary(payload)
-        self._flush()
+        self.transport.write(binary_frame(payload))
 
     def send_text(self, text: str) -> None:
-        self._ws.send_text(text.encode())
-        self._flush()
+        self.transport.write(text_frame(text))
 
     def ping(self) -> None:
         """Send a ping; drop the connection when the one before was never answered."""
@@ -106,14 +151,14 @@ class Connection(asyncio.Protocol):
             self.abort()
             return
         self.pings_sent += 1
-        self._ws.send_ping(b"e2e")
-        self._flush()
+        self.transport.write(Frame(Opcode.PING, b"e2e").serialize(mask=True))
 
     async def close(self, code: int = 1000, reason: str = "", timeout: float = CLOSE_SECONDS) -> Closed:
         """Begin the closing handshake and wait up to `timeout` seconds for its end; then drop the connection."""
         if self.open:
-            self._ws.send_close(code, reason)
-            self._flush()
+            ws = self._complete()
+            ws.send_close(code, reason)
+            self._flush(ws)
         try:
             return await asyncio.wait_for(asyncio.shield(self.ended), timeout)
         except TimeoutError:
@@ -128,57 +173,154 @@ class Connection(asyncio.Protocol):
     # asyncio.Protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = transport  # type: ignore[assignment]
         self._connected = self._clock()
         sock: socket.socket | None = transport.get_extra_info("socket")
         if sock is not None:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
-        request: Request = self._ws.connect()
-        for name, value in self._headers.items():
-            request.headers[name] = value
-        self._ws.send_request(request)
-        self._flush()
+        assert self._request is not None
+        self.transport.write(self._request)
+        self._request = None
 
     def data_received(self, data: bytes) -> None:
-        self._ws.receive_data(data)
-        self._after_receive()
+        if self._ws is not None:
+            self._feed(self._ws, data)
+            return
+        if self._buffer:
+            data = self._buffer + data
+            self._buffer = b""
+        if not self.upgraded.done():
+            rest = self._read_answer(data)
+            if not rest:
+                return
+            data = rest
+        self._read_frames(data)
 
     def eof_received(self) -> None:
-        self._ws.receive_eof()
-        self._after_receive()
+        ws = self._complete()
+        ws.receive_eof()
+        self._after_receive(ws)
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._closing is not None:
             self._closing.cancel()
-        if self._ws.state is not State.CLOSED:
-            self._ws.receive_eof()
-            self._after_receive()
+        ws = self._complete()
+        if ws.state is not State.CLOSED:
+            ws.receive_eof()
+            self._after_receive(ws)
         if not self.upgraded.done():
-            self.upgraded.set_exception(self._ws.handshake_exc or exc or EOFError("connection closed"))
-            self.upgraded.exception()  # mark as seen: the opener may have given up already
+            self._refuse(ws.handshake_exc or exc or EOFError("connection closed"))
         if not self.ended.done():
-            closed = self._how_it_ended()
+            closed = _how_it_ended(ws)
             self.ended.set_result(closed)
             self._receiver.closed(closed)
 
-    # Inside
+    # The quick way
 
-    def _after_receive(self) -> None:
-        for event in self._ws.events_received():
+    def _read_answer(self, data: bytes) -> bytes:
+        """Judge the answer to the upgrade; returns what came behind it. Not yet whole: kept, and nothing returned."""
+        end = data.find(b"\r\n\r\n")
+        if end < 0 and len(data) < MAX_ANSWER_BYTES and data.startswith(b"HTTP/1.1 101"[: len(data)]):
+            self._buffer = data
+            return b""
+        if end >= 0 and accepts(data[: end + 4], self._key):
+            self._take_upgrade()
+            return data[end + 4 :]
+        self._feed(self._complete(), data)
+        return b""
+
+    def _read_frames(self, data: bytes) -> None:
+        """Deliver the whole text frames at the front of `data`, and hand on what is not one."""
+        position, size, message = 0, len(data), self._receiver.message
+        while size - position >= 2:
+            opcode, length = data[position], data[position + 1]
+            start = position + 2
+            if length == 126 and size >= start + 2:
+                length = data[start] << 8 | data[start + 1]
+                start += 2
+                # A length that would have fitted is left to `websockets` to judge.
+                minimal = length > 125
+            else:
+                minimal = length < 126
+                if length == 126:
+                    break
+            if opcode == _FINAL_TEXT and minimal:
+                end = start + length
+                if end > size:
+                    break
+                try:
+                    text = data[start:end].decode()
+                except UnicodeDecodeError:
+                    self._feed(self._complete(), data[position:])
+                    return
+                position = end
+                message(text)
+                if self._ws is not None:  # the receiver closed the connection, or sent something that needs it whole
+                    self._feed(self._ws, data[position:])
+                    return
+            elif opcode in _WHOLE_CONTROLS and length < 126:
+                if start + length > size:
+                    break
+                self._control(data[position : start + length])
+                position = start + length
+            else:
+                self._feed(self._complete(), data[position:])
+                return
+        self._buffer = data[position:]
+
+    def _control(self, frame: bytes) -> None:
+        """A whole ping or pong, understood and answered by `websockets`."""
+        ws = self._new_ws()
+        ws.receive_data(frame)
+        self._after_receive(ws)
+        if ws.state is not State.OPEN:
+            self._ws = ws
+
+    # The complete way
+
+    def _complete(self) -> ClientProtocol:
+        """The `websockets` protocol that takes over all that is read from now on; what waits goes to it first."""
+        if self._ws is None:
+            self._ws = self._new_ws()
+            waiting, self._buffer = self._buffer, b""
+            if waiting:
+                self._ws.receive_data(waiting)
+        return self._ws
+
+    def _new_ws(self) -> ClientProtocol:
+        state = State.OPEN if self.upgraded.done() else State.CONNECTING
+        ws = ClientProtocol(parse_uri(self._uri), state=state, max_size=MAX_MESSAGE_BYTES, logger=_logger)
+        ws.key = self._key
+        return ws
+
+    def _feed(self, ws: ClientProtocol, data: bytes) -> None:
+        if data:
+            ws.receive_data(data)
+        self._after_receive(ws)
+
+    def _after_receive(self, ws: ClientProtocol) -> None:
+        for event in ws.events_received():
             if isinstance(event, Frame):
-                self._frame(event)
-            elif isinstance(event, Response) and not self.upgraded.done() and self._ws.handshake_exc is None:
-                self._receiver.opened(self._connected, self._clock())
-                self.upgraded.set_result(None)
-        if self._ws.handshake_exc is not None and not self.upgraded.done():
-            self.upgraded.set_exception(self._ws.handshake_exc)
-        self._flush()
-        if self._ws.close_expected() and self._closing is None:
+                self._frame(ws, event)
+            elif isinstance(event, Response) and not self.upgraded.done() and ws.handshake_exc is None:
+                self._take_upgrade()
+        if ws.handshake_exc is not None and not self.upgraded.done():
+            self._refuse(ws.handshake_exc)
+        self._flush(ws)
+        if ws.close_expected() and self._closing is None:
             # The other side ends the TCP connection after a closing handshake; one that does not is dropped.
             self._closing = asyncio.get_running_loop().call_later(CLOSE_SECONDS, self.abort)
 
-    def _frame(self, frame: Frame) -> None:
+    def _take_upgrade(self) -> None:
+        if not self.upgraded.done():  # cancelled, when the opener has given up
+            self._receiver.opened(self._connected, self._clock())
+            self.upgraded.set_result(None)
+
+    def _refuse(self, error: Exception) -> None:
+        self.upgraded.set_exception(error)
+        self.upgraded.exception()  # mark as seen: the opener may have given up already
+
+    def _frame(self, ws: ClientProtocol, frame: Frame) -> None:
         opcode = frame.opcode
         if opcode is Opcode.PONG:
             self.pongs = self.pings_sent
@@ -187,41 +329,41 @@ class Connection(asyncio.Protocol):
         if opcode is not Opcode.CONT:
             self._text = opcode is Opcode.TEXT
             if frame.fin:
-                self._deliver(bytes(frame.data))
+                self._deliver(ws, bytes(frame.data))
                 return
+            self._fragments = []
+        assert self._fragments is not None
         self._fragments.append(bytes(frame.data))
         if frame.fin:
-            whole, self._fragments = b"".join(self._fragments), []
-            self._deliver(whole)
+            whole, self._fragments = b"".join(self._fragments), None
+            self._deliver(ws, whole)
 
-    def _deliver(self, payload: bytes) -> None:
+    def _deliver(self, ws: ClientProtocol, payload: bytes) -> None:
         if not self._text:
             self._receiver.message(payload)
             return
         try:
             text = payload.decode()
         except UnicodeDecodeError as error:
-            self._ws.fail(1007, f"{error.reason} at position {error.start}")
+            ws.fail(1007, f"{error.reason} at position {error.start}")
             return
         self._receiver.message(text)
 
-    def _flush(self) -> None:
-        transport = self._transport
-        assert transport is not None
-        for data in self._ws.data_to_send():
+    def _flush(self, ws: ClientProtocol) -> None:
+        for data in ws.data_to_send():
             if data != SEND_EOF:
-                transport.write(data)
-            elif transport.can_write_eof():
-                transport.write_eof()
+                self.transport.write(data)
+            elif self.transport.can_write_eof():
+                self.transport.write_eof()
 
-    def _how_it_ended(self) -> Closed:
-        ws = self._ws
-        sent = ws.close_sent.code if ws.close_sent else None
-        received = ws.close_rcvd.code if ws.close_rcvd else None
-        if received is None:
-            return Closed(1006, "", "lost", sent, None)
-        by: Literal["client", "server"] = "server" if ws.close_rcvd_then_sent or sent is None else "client"
-        return Closed(received, ws.close_rcvd.reason if ws.close_rcvd else "", by, sent, received)
+
+def _how_it_ended(ws: ClientProtocol) -> Closed:
+    sent = ws.close_sent.code if ws.close_sent else None
+    received = ws.close_rcvd.code if ws.close_rcvd else None
+    if received is None:
+        return Closed(1006, "", "lost", sent, None)
+    by: Literal["client", "server"] = "server" if ws.close_rcvd_then_sent or sent is None else "client"
+    return Closed(received, ws.close_rcvd.reason if ws.close_rcvd else "", by, sent, received)
 
 
 async def connect(
@@ -244,7 +386,7 @@ async def connect(
     host, port, secure = checked_address(uri, allowed_hosts)
     where = f"{host}:{port}"
     loop = asyncio.get_running_loop()
-    context = ssl.create_default_context() if secure else None
+    context = _tls() if secure else None
     connection: Connection | None = None
     try:
         async with asyncio.timeout(timeout):
@@ -280,41 +422,12 @@ async def connect(
     return connection
 
 
+@functools.cache
+def _tls() -> ssl.SSLContext:
+    """Made once: reading the certificates of the system takes longer than a handshake."""
+    return ssl.create_default_context()
+
+
 def _drop(connection: Connection | None) -> None:
     if connection is not None:
         connection.abort()
-
-
-def checked_address(url: str, allowed_hosts: frozenset[str] = frozenset()) -> tuple[str, int, bool]:
-    """Host, port and whether TLS is used, of an http(s) or ws(s) URL that may be connected to.
-
-    Loopback is always allowed, any other host only when `allowed_hosts` names it.
-
-    Raises:
-        ConfigError: not such a URL, credentials inside it, or a host that is not allowed.
-    """
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError as error:
-        raise ConfigError(f"not a URL: {url!r} ({error})") from error
-    if parts.username or parts.password:
-        raise ConfigError("credentials inside a URL are refused: name environment variables under `auth` instead")
-    if parts.scheme not in ("http", "https", "ws", "wss") or not parts.hostname:
-        raise ConfigError(f"not a URL of a service: {url!r}; it looks like http://127.0.0.1:10220")
-    host, secure = parts.hostname, parts.scheme in ("https", "wss")
-    if not is_loopback(host) and host not in allowed_hosts:
-        raise ConfigError(
-            f"{host} is not loopback and the target does not allow it: "
-            f'add hosts = ["{host}"] to the target when you may put load on it'
-        )
-    return host, port or (443 if secure else 80), secure
-
-
-def is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -8,8 +8,8 @@ import time
 
 import pytest
 
-from e2e.clients import wire
-from e2e.clients.wire import checked_address, connect
+from e2e.clients.address import checked_address, is_loopback
+from e2e.clients.wire import connect
 from e2e.errors import AuthRefused, ConfigError, SessionError
 from tests.clients.conftest import raw_server, websocket_server
 
@@ -280,4 +280,4 @@ def test_addresses_that_may():
     assert checked_address("http://localhost") == ("localhost", 80, False)
     assert checked_address("https://[::1]") == ("::1", 443, True)
     assert checked_address("wss://omi.example", frozenset({"omi.example"})) == ("omi.example", 443, True)
-    assert wire.is_loopback("127.1.2.3") and not wire.is_loopback("10.0.0.1")
+    assert is_loopback("127.1.2.3") and not is_loopback("10.0.0.1")
