@@ -42,14 +42,8 @@ def run_scenario(scenario: Scenario, target: TargetConfig, options: Options, out
 
 
 async def _execute(run: Run) -> None:
-    """Run with Ctrl-C (and SIGTERM) as a polite end; a second one is not polite any more."""
+    """Run with Ctrl-C (and SIGTERM) as a polite end, however often they come: stopping takes a few seconds at most."""
     loop = asyncio.get_running_loop()
-
-    def interrupt() -> None:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(number)
-        run.interrupt()
-
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, interrupt)
+        loop.add_signal_handler(number, run.interrupt)
     await run.execute()

@@ -54,7 +54,10 @@ class Run:
         self._misuse: UsageError | None = None
 
     def interrupt(self) -> None:
-        """End the run: sessions close, services stop, the journal says `interrupted`."""
+        """End the run: sessions close, services stop, the journal says `interrupted`.
+
+        Once more cancels what does not want to end, such as a script that goes on in its `finally`.
+        """
         if self._task is not None:
             self._task.cancel()
 

@@ -1,0 +1,156 @@
+"""Everything that can be wrong from the start: one clear line, exit code 2, nothing started, nothing written."""
+
+import io
+import wave
+
+import pytest
+
+from tests.cli.conftest import STANDIN
+
+
+def empty_wav() -> bytes:
+    data = io.BytesIO()
+    with wave.open(data, "wb") as sound:
+        sound.setparams((1, 2, 16000, 0, "NONE", ""))
+    return data.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    (
+        (None, "neither a bundled tape nor an audio file"),
+        (b"", "speech.wav"),
+        (b"RIFF\x00\x00\x00\x00WAVEfmt nonsense" * 20, "speech.wav"),
+        (b"\x00\x01\x02 this is no audio at all", "speech.wav"),
+        (empty_wav(), "speech.wav"),
+    ),
+    ids=("missing", "empty", "corrupt", "not audio", "no samples"),
+)
+def test_audio_that_cannot_be_played(e2e, content, says):
+    if content is not None:
+        e2e.write("speech.wav", content)
+    assert says in e2e("run", "stream.py", *STANDIN, "--audio", "speech.wav").error
+    assert not (e2e.directory / "reports").exists()
+
+
+def test_a_tape_whose_name_is_nearly_right(e2e):
+    assert "Did you mean 'podcast'?" in e2e("run", "smoke", *STANDIN, "--audio", "podcats").error
+
+
+def test_a_codec_that_is_not_supported(e2e):
+    assert "mp3" in e2e("run", "smoke", *STANDIN, "--codec", "mp3").error
+
+
+def test_a_scenario_whose_name_is_nearly_right(e2e):
+    assert "no scenario 'smok'; did you mean 'smoke'?" in e2e("run", "smok", "--standin").error
+
+
+SCRIPTS = {
+    "syntax": ("async def broken(:\n    pass", "bad.py:1: invalid syntax"),
+    "raises": ("x = 1\nraise RuntimeError('no')", "bad.py:2: RuntimeError: no"),
+    "exits": ("import sys\nsys.exit(0)", "bad.py:2: SystemExit"),
+    "declares nothing": ("x = 1", "declares no scenario"),
+    "unknown latency": ("from e2e import expect\nexpect.p95('first_segmnt', below='5s')", "first_segment"),
+}
+
+
+@pytest.mark.parametrize("kind", SCRIPTS)
+def test_a_script_that_is_wrong(e2e, kind):
+    text, says = SCRIPTS[kind]
+    assert says in e2e("run", e2e.write("bad.py", text), *STANDIN).error
+
+
+def test_a_script_that_is_not_there(e2e):
+    assert "no script at nowhere.py" in e2e("run", "nowhere.py", *STANDIN).error
+
+
+@pytest.mark.parametrize(
+    ("args", "says"),
+    (
+        (("--standin", "--fault", "session=vanishes"), "did you mean 'session=vanish'?"),
+        (("--standin", "--fault", "session"), "no fault 'session'"),
+        (("--standin", "--fault", "session=vanish", "--fault", "session=close-1011"), "given twice"),
+        (("--fault", "session=vanish"), "--fault is for the stand-in: add --standin"),
+        (("--recogniser", "vad"), "--recogniser is for the stand-in: add --standin"),
+        (("--timers", "0.5"), "--timers is for the stand-in: add --standin"),
+        (("--standin", "--timers", "0"), "timers"),
+        (("--standin", "--target", "local"), "exclude each other"),
+        (("--standin", "--pace", "fast"), "realtime, max, or a factor such as 20x"),
+        (("--standin", "--duration", "soon"), "'soon' is not a duration"),
+        (("--standin", "--duration", "0s"), "not a duration"),
+        (("--standin", "--duration", "5s", "--chunks", "3"), "exclude each other"),
+        (("--standin", "--set", "chunks"), "write it as KEY=VALUE"),
+        (("--standin", "--set", "chunk=3"), "no parameter 'chunk'"),
+        (("--standin", "--set", "chunks=many"), "--set chunks=many"),
+        ((), "no e2e.toml"),
+    ),
+)
+def test_options_that_do_not_fit(e2e, args, says):
+    assert says in e2e("run", "stream.py", *args).error
+    assert not (e2e.directory / "reports").exists()
+
+
+@pytest.mark.parametrize(
+    "args",
+    (
+        ("run",),
+        ("run", "smoke", "--users", "0"),
+        ("run", "smoke", "--chunks", "many"),
+        ("run", "smoke", "--standin", "--recogniser", "human"),
+        ("run", "smoke", "--colour"),
+        ("report", "reports/latest", "--format", "pdf"),
+        ("standin", "--port", "70000"),
+        ("dance",),
+    ),
+)
+def test_what_the_command_line_does_not_know(e2e, args):
+    result = e2e(*args)
+    assert result.code == 2 and result.out == ""
+    assert result.err.splitlines()[-1].startswith("Error: ")
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    (
+        ("127.0.0.1:10220", "not a URL of a service"),
+        ("http://", "not a URL of a service"),
+        ("http://127.0.0.1:99999", "not a URL"),
+        ("http://me:sesame@127.0.0.1:1", "credentials inside a URL are refused"),
+        ("http://omi.example.com", 'hosts = ["omi.example.com"]'),
+    ),
+)
+def test_a_url_that_is_wrong_or_not_allowed(e2e, url, says):
+    e2e.target(url)
+    error = e2e("run", "stream.py").error
+    assert says in error and "backend.url" in error and "sesame" not in error
+
+
+def test_a_configuration_that_is_wrong(e2e):
+    e2e.write("e2e.toml", "[targets.local")
+    assert "e2e.toml" in e2e("run", "stream.py").error
+    e2e.write("e2e.toml", '[targets.local.backend]\nurl = "http://127.0.0.1:1"\n')
+    assert "no target 'locale'; did you mean 'local'?" in e2e("run", "stream.py", "--target", "locale").error
+    assert "has no pusher: add [targets.local.pusher]" in e2e("run", "stream.py").error
+
+
+def test_a_command_of_the_target_that_is_not_there(e2e):
+    e2e.write(
+        "e2e.toml",
+        '[targets.local.backend]\nurl = "http://127.0.0.1:1"\ncommand = ["no-such-program-anywhere"]\n'
+        '[targets.local.pusher]\nurl = "http://127.0.0.1:2"\n',
+    )
+    result = e2e("run", "stream.py", "--quiet")
+    assert "no-such-program-anywhere" in result.error
+
+
+def test_a_place_for_reports_that_cannot_be_written(e2e):
+    e2e.write("taken", "a file")
+    assert "--out" in e2e("run", "stream.py", *STANDIN, "--out", "taken/reports").error
+
+
+def test_a_parameter_that_only_the_script_gets_wrong_is_still_one_line(e2e):
+    script = e2e.write(
+        "wrong.py", e2e.directory.joinpath("stream.py").read_text().replace("listen()", "listen(codek=1)")
+    )
+    result = e2e("run", script, *STANDIN, "--quiet")
+    assert "codek" in result.error
