@@ -5,6 +5,7 @@ source once, and all devices send those same bytes; `--mask per-send` builds eac
 `docs/performance.md` says what that means.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from websockets.frames import Frame, Opcode
@@ -24,11 +25,13 @@ def text_frame(text: str) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class FramedTape:
-    """A tape with the frame of each of its chunks; `frames` is None where each is to be masked when it is sent."""
+    """A tape and `frame(k)`, the WebSocket frame of its chunk k."""
 
     tape: Tape
-    frames: tuple[bytes, ...] | None
+    frame: Callable[[int], bytes]
 
     @classmethod
     def of(cls, tape: Tape, mask_per_send: bool = False) -> "FramedTape":
-        return cls(tape, None if mask_per_send else tuple(map(binary_frame, tape.chunks)))
+        if mask_per_send:
+            return cls(tape, lambda k: binary_frame(tape.chunks[k]))
+        return cls(tape, tuple(map(binary_frame, tape.chunks)).__getitem__)

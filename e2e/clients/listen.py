@@ -13,6 +13,8 @@ class ListenSession(Session):
     `segments` holds the last version of each segment by id, `statuses` the steps in the order they came.
     """
 
+    __slots__ = ("_last_transcript", "_settling", "conversation_id", "params", "segments", "statuses")
+
     kind = "listen"
 
     def __init__(
@@ -88,24 +90,11 @@ class ListenSession(Session):
             AudioError: there is no such audio.
             SessionError: the session ended, or its socket took no more (`backpressure`).
         """
-        if isinstance(tape, str):
-            tape = await self.link.tape(tape, self.params.codec or "pcm8", chunks)
-        elif chunks is not None:
-            tape = tape.take(chunks)
-        connection, pieces = self.connection(), tape.chunks
-        bytes_per_second = tape.chunk_bytes / tape.chunk_seconds
-
-        def send(k: int) -> bool:
-            if not self.accepts(connection, bytes_per_second):
-                return False
-            connection.send_binary(pieces[k])
-            self.chunks_sent += 1
-            self.bytes_sent += len(pieces[k])
-            return True
-
-        speed = self.link.pacer.speed
-        interval = tape.chunk_seconds / speed if speed else 0.0
-        await self.run_stream(tape, Stream(send, interval, len(pieces)), self.link.clock(), len(pieces))
+        framed = await self.link.tape(tape, self.params.codec or "pcm8", chunks)
+        played, pacer = framed.tape, self.link.pacer
+        interval = played.chunk_seconds / pacer.speed if pacer.speed else 0.0
+        stream = Stream(self.writer(played, framed.frame), interval, len(played.chunks))
+        await self.run_stream(played, stream, pacer.begin(interval, self.device))
 
     async def settle(self, quiet: float = 3.0, at_most: float = 15.0) -> None:
         """After the last chunk: wait until no transcript has come for `quiet` seconds, at most `at_most` seconds.

@@ -3,6 +3,7 @@
 from typing import Any
 
 from e2e.audio.tape import Tape
+from e2e.clients.framing import binary_frame
 from e2e.clients.session import Link, Session
 from e2e.clients.timing import Stream
 from e2e.errors import SessionError
@@ -87,30 +88,20 @@ class PusherSession(Session):
             AudioError: there is no such audio.
             SessionError: the session ended, or its socket took no more (`backpressure`).
         """
-        if isinstance(tape, str):
-            tape = await self.link.tape(tape, "pcm16", chunks)
-        elif chunks is not None:
-            tape = tape.take(chunks)
-        connection, pieces = self.connection(), tape.chunks
-        per_frame = max(1, round(FRAME_SECONDS / tape.chunk_seconds))
-        seconds = per_frame * tape.chunk_seconds
-        speed = self.link.pacer.speed
-        start = self.link.clock()
+        played = (await self.link.tape(tape, "pcm16", chunks)).tape
+        chunks, pacer = played.chunks, self.link.pacer
+        per_frame = max(1, round(FRAME_SECONDS / played.chunk_seconds))
+        seconds = per_frame * played.chunk_seconds
+        interval = seconds / pacer.speed if pacer.speed else 0.0
+        start = pacer.begin(interval, self.device)
         first_sample = self.link.wall(start)
 
-        def send(k: int) -> bool:
-            if not self.accepts(connection, tape.chunk_bytes / tape.chunk_seconds):
-                return False
-            part = pieces[k * per_frame : (k + 1) * per_frame]
-            pcm = b"".join(part)
-            connection.send_binary(pusher.audio(first_sample + k * seconds, pcm))
-            self.chunks_sent += len(part)
-            self.bytes_sent += len(pcm)
-            return True
+        def frame(k: int) -> bytes:
+            pcm = b"".join(chunks[k * per_frame : (k + 1) * per_frame])
+            return binary_frame(pusher.audio(first_sample + k * seconds, pcm))
 
-        stream = Stream(send, seconds / speed if speed else 0.0, -(-len(pieces) // per_frame))
-        stream.start = start + stream.interval
-        await self.run_stream(tape, stream, start, len(pieces))
+        stream = Stream(self.writer(played, frame, per_frame), interval, -(-len(chunks) // per_frame))
+        await self.run_stream(played, stream, start, first_due=start + interval)
 
     async def process_conversation(
         self, conversation_id: str, language: str = "en", timeout: float = 30.0

@@ -12,14 +12,15 @@ from typing import Any, Protocol, Self
 import msgspec
 
 from e2e.audio.tape import Tape
+from e2e.clients.framing import FramedTape
 from e2e.clients.timing import Clock, Pacer, Stream
 from e2e.clients.wire import Closed, Connection, connect
 from e2e.errors import SessionError
-from e2e.record.histogram import Histogram
 from e2e.record.journal import Journal
 
-BACKLOG_SECONDS = 5.0
-"""Audio that may wait for a socket in realtime before the session is failed with `backpressure`."""
+BACKLOG_SECONDS = 1.5
+"""Audio that may wait for a socket in realtime before the session is failed with `backpressure`. By then the kernels
+of both sides hold some three seconds more."""
 
 BACKLOG_SOFT_BYTES = 64 * 1024
 """Above this, a stream that is not paced in real time waits for its socket instead."""
@@ -36,8 +37,8 @@ class Decoded(Protocol):
 class Link:
     """What every session of a run is given: where to write, who sends, and what may be connected to.
 
-    `throttle` limits how quickly connections are opened. `tape(name, codec, chunks)` loads audio. `wall(instant)` is
-    the Unix time (s) of an instant of the clock.
+    `throttle` limits how quickly connections are opened. `tape(audio, codec, chunks)` loads audio by name or path, or
+    frames a tape. `wall(instant)` is the Unix time (s) of an instant of the clock.
     """
 
     journal: Journal
@@ -45,7 +46,7 @@ class Link:
     clock: Clock
     wall: Callable[[float], float]
     throttle: AbstractAsyncContextManager[Any]
-    tape: Callable[[str, str, int | None], Awaitable[Tape]]
+    tape: Callable[[str | Tape, str, int | None], Awaitable[FramedTape]]
     allowed_hosts: frozenset[str] = frozenset()
     connect_timeout: float = 15.0
     ready_timeout: float = 30.0
@@ -53,6 +54,28 @@ class Link:
 
 class Session:
     """One WebSocket connection's life. An asynchronous context manager: opens on entry, closes with 1000 on exit."""
+
+    __slots__ = (
+        "_connection",
+        "_failed",
+        "_headers",
+        "_intended",
+        "_stream",
+        "_waiter",
+        "backlog_max",
+        "bytes_sent",
+        "chunks_planned",
+        "chunks_sent",
+        "device",
+        "end",
+        "link",
+        "messages",
+        "probe",
+        "sid",
+        "uid",
+        "upgraded",
+        "url",
+    )
 
     kind = "session"
 
@@ -64,7 +87,7 @@ class Session:
         self._headers = headers
         self._connection: Connection | None = None
         self._stream: Stream | None = None
-        self._changed = asyncio.Event()
+        self._waiter: asyncio.Future[None] | None = None
         self._failed = False
         self.end: Closed | None = None
         self.upgraded = 0.0
@@ -74,7 +97,6 @@ class Session:
         self.chunks_sent = 0
         self.bytes_sent = 0
         self.backlog_max = 0
-        self.lateness = Histogram()
 
     # Life
 
@@ -142,15 +164,15 @@ class Session:
         message = self.decode(payload)
         self._write_message(message.kind, payload)
         self.received(message)
-        self._changed.set()
+        if self._waiter is not None:
+            self._wake()
 
     def closed(self, closed: Closed) -> None:
         self.end = closed
-        lateness = self.lateness
         if self._stream is not None:
-            lateness = Histogram().merge(lateness).merge(self._stream.lateness)
             self._stream.fail(self.ended_early())
-        self._changed.set()
+        if self._waiter is not None:
+            self._wake()
         self._record(
             "closed",
             code=closed.code,
@@ -162,7 +184,6 @@ class Session:
             chunks_sent=self.chunks_sent,
             bytes_sent=self.bytes_sent,
             messages=self.messages,
-            lateness=lateness.to_dict(),
             backlog_max_bytes=self.backlog_max,
         )
 
@@ -182,11 +203,18 @@ class Session:
                 while not condition():
                     if self.end is not None:
                         return False
-                    self._changed.clear()
-                    await self._changed.wait()
+                    if self._waiter is None:
+                        self._waiter = asyncio.get_running_loop().create_future()
+                    # Several may wait: who is cancelled must not cancel the others.
+                    await asyncio.shield(self._waiter)
         except TimeoutError:
             return condition()
         return True
+
+    def _wake(self) -> None:
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None:
+            waiter.set_result(None)
 
     def ended_early(self) -> SessionError:
         """The error of a session that is closed while it is still needed."""
@@ -212,13 +240,15 @@ class Session:
             raise SessionError(f"{self.kind} {self.uid}: not opened; use `async with`", "closed")
         return self._connection
 
-    async def run_stream(self, tape: Tape, stream: Stream, start: float, planned: int) -> None:
+    async def run_stream(self, tape: Tape, stream: Stream, start: float, first_due: float | None = None) -> None:
         """Let the pacer send a stream of audio, and journal its beginning and end.
+
+        `start` is the intended instant of byte 0; the first piece is due at `first_due` (default: `start`).
 
         Raises:
             SessionError: the connection ended, or its socket took no more, before all was sent.
         """
-        journal, speed = self.link.journal, self.link.pacer.speed
+        journal, speed, planned = self.link.journal, self.link.pacer.speed, len(tape.chunks)
         self.chunks_planned += planned
         sent_before = self.chunks_sent
         self._stream = stream
@@ -233,7 +263,7 @@ class Session:
             interval_ms=round(stream.interval * 1000, 3),
         )
         began = self.link.clock()
-        self.link.pacer.add(stream, stream.start or start)
+        self.link.pacer.add(stream, start if first_due is None else first_due)
         try:
             await stream.done
         except SessionError as error:
@@ -242,7 +272,6 @@ class Session:
         finally:
             stream.cancel()
             self._stream = None
-            self.lateness.merge(stream.lateness)
             sent = self.chunks_sent - sent_before
             seconds = self.link.clock() - began
             journal.write(
@@ -255,23 +284,42 @@ class Session:
                 last_send=journal.at(stream.last_sent),
             )
 
-    def accepts(self, connection: Connection, bytes_per_second: float) -> bool:
-        """Whether the socket takes another chunk now.
+    def writer(self, tape: Tape, frame_of: Callable[[int], bytes], per_frame: int = 1) -> Callable[[int], bool]:
+        """What the pacer calls for each piece: writes `frame_of(k)`, which holds `per_frame` chunks, or says that the
+        socket takes none now.
 
-        Raises:
-            SessionError: in real time, when `BACKLOG_SECONDS` of audio wait already.
+        In real time, audio waits for the socket up to `BACKLOG_SECONDS`; then the session fails with `backpressure`.
+        At any other pace the stream waits instead.
         """
-        backlog = connection.backlog
-        if backlog > self.backlog_max:
-            self.backlog_max = backlog
-        if self.link.pacer.speed != 1.0:
-            return backlog <= BACKLOG_SOFT_BYTES
-        if backlog > BACKLOG_SECONDS * bytes_per_second:
-            raise SessionError(
-                f"{self.kind} {self.uid}: the server stopped reading, {backlog} bytes of audio wait for the socket",
-                "backpressure",
-            )
-        return True
+        connection, size, total = self.connection(), tape.chunk_bytes, len(tape.chunks)
+        waiting, write = connection.transport.get_write_buffer_size, connection.transport.write
+        fails = self.link.pacer.speed == 1.0
+        second = size / tape.chunk_seconds
+        limit = max(BACKLOG_SECONDS * second, 2 * per_frame * size) if fails else BACKLOG_SOFT_BYTES
+
+        def send(k: int) -> bool:
+            backlog = waiting()
+            if backlog > self.backlog_max:
+                self.backlog_max = backlog
+            if backlog > limit:
+                if fails:
+                    raise self._stopped_reading(backlog)
+                return False
+            if not connection.open:
+                return False  # the other side is closing; how it ends is known in a moment
+            write(frame_of(k))
+            chunks = 1 if per_frame == 1 else min(per_frame, total - k * per_frame)
+            self.chunks_sent += chunks
+            self.bytes_sent += chunks * size
+            return True
+
+        return send
+
+    def _stopped_reading(self, backlog: int) -> SessionError:
+        return SessionError(
+            f"{self.kind} {self.uid}: the server stopped reading, {backlog} bytes of audio wait for the socket",
+            "backpressure",
+        )
 
     # Journal
 

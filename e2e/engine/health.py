@@ -55,6 +55,8 @@ class Health:
         )
 
     def _write_sends(self) -> None:
-        sent, lateness = self._pacer.take_counts()
-        if sent:
-            self._journal.write("sends", n=sent, lateness=lateness.to_dict())
+        sends = self._pacer.take_counts()
+        if sends.n:
+            self._journal.write(
+                "sends", n=sends.n, late=sends.late, streams=sends.streams, lateness=sends.lateness.to_dict()
+            )

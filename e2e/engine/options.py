@@ -11,6 +11,7 @@ from e2e.errors import UsageError
 class Options:
     """`speed` is 1.0 for realtime, N for N times quicker, None for as fast as the sockets take it.
 
+    `mask_per_send` gives every frame a mask of its own; `aligned` makes all streams send at the same instants.
     `duration` is how long each `play` lasts, in seconds of audio. `settings` are the `--set KEY=VALUE` of the command
     line: parameters of the scenario's function, or `listen.NAME` for query parameters.
     """
@@ -21,6 +22,8 @@ class Options:
     audio: str | None = None
     codec: str | None = None
     speed: float | None = 1.0
+    mask_per_send: bool = False
+    aligned: bool = False
     seed: int = 0
     settings: Mapping[str, str] = field(default_factory=dict)
     command: tuple[str, ...] = ()

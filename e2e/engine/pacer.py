@@ -7,15 +7,18 @@ skipped, and no deadline moves.
 
 import asyncio
 import heapq
+import math
+import random
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
 
 from e2e.clients.timing import Clock, Stream
 from e2e.errors import SessionError
 from e2e.record.histogram import Histogram
 
-SLOT_SECONDS = 0.002
-"""Width of a slot, and so the largest lateness that the calendar itself adds."""
+SLOT_SECONDS = 0.005
+"""Width of a slot. Streams begin on the edge of one, so that whole slots between their pieces add no lateness."""
 
 ROUNDING = 1e-6
 """Seconds by which floating point may misjudge a deadline."""
@@ -24,7 +27,12 @@ BURST = 32
 """How many pieces an unpaced stream may send in one turn, so that the others and the event loop get theirs."""
 
 STALL_SECONDS = 30.0
-"""An unpaced stream whose socket takes nothing for this long is failed."""
+"""A stream that waits for its socket, and whose socket takes nothing for this long, is failed."""
+
+GOLDEN = 0.6180339887498949
+"""Multiples of it, modulo 1, spread evenly however many there are."""
+
+_EXACT = 4096  # lateness below this many microseconds is counted in a plain list, which is quickest
 
 
 class Cancellable(Protocol):
@@ -33,12 +41,22 @@ class Cancellable(Protocol):
     def cancel(self) -> None: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Sends:
+    """Pieces sent in a while, how many of them later than half their interval, lateness in ms; streams now."""
+
+    n: int
+    late: int
+    lateness: Histogram
+    streams: int
+
+
 class Pacer:
     """Implements `e2e.clients.timing.Pacer`.
 
-    `speed` is 1.0 for realtime, N for N times quicker, None for as fast as the sockets take it. `clock` returns
-    seconds; `call_at(instant, callback)` calls back at an instant of it (default: the event loop's).
-    `sent` and `lateness` (ms) count over all measured streams since `take_counts` last took them.
+    `speed` is 1.0 for realtime, N for N times quicker, None for as fast as the sockets take it. Streams are spread
+    over their interval, from a place that `seed` decides; `aligned` makes all of them send at the same instants.
+    `clock` returns seconds; `call_at(instant, callback)` calls back at an instant of it (default: the event loop's).
     """
 
     def __init__(
@@ -46,6 +64,9 @@ class Pacer:
         clock: Clock,
         speed: float | None = 1.0,
         call_at: Callable[[float, Callable[[], None]], Cancellable] | None = None,
+        *,
+        seed: int = 0,
+        aligned: bool = False,
     ) -> None:
         self.speed = speed
         self._clock = clock
@@ -54,33 +75,54 @@ class Pacer:
         self._order: list[int] = []
         self._wake_at: float | None = None
         self._timer: Cancellable | None = None
-        self.lateness = Histogram()
-        self.sent = 0
+        self._phase = random.Random(seed).random()
+        self._aligned = aligned
+        self._streams = 0
+        self._reset_counts()
 
-    def add(self, stream: Stream, start: float | None = None) -> None:
+    def begin(self, interval: float, device: int) -> float:
+        """The next edge of a slot at the phase of that device within the interval; at once when unpaced."""
         now = self._clock()
-        stream.start = now if start is None else start
-        stream.last_sent = now
-        self._schedule(stream, stream.start)
+        if not interval:
+            return now
+        phase = 0.0 if self._aligned else (self._phase + device * GOLDEN) % 1.0
+        edge = round(phase * interval / SLOT_SECONDS) * SLOT_SECONDS
+        if not self._aligned and not device:
+            # A lone stream need not wait for its phase.
+            return _slot_of(now) * SLOT_SECONDS
+        return edge + math.ceil((now - edge) / interval) * interval
+
+    def add(self, stream: Stream, start: float) -> None:
+        stream.start = start
+        stream.last_sent = self._clock()
+        if stream.measured:
+            self._streams += 1
+            stream.done.add_done_callback(self._ended)
+        self._schedule(stream, start)
         self._arm()
 
-    def take_counts(self) -> tuple[int, Histogram]:
-        """Pieces sent since the last call, and their lateness in ms."""
-        counts = self.sent, self.lateness
-        self.sent, self.lateness = 0, Histogram()
-        return counts
+    def take_counts(self) -> Sends:
+        """What all measured streams sent since the last call."""
+        lateness = self._lateness
+        for units, n in enumerate(self._exact):
+            if n:
+                lateness.add(units / 1000, n)
+        sends = Sends(self._sent, self._late, lateness, self._streams)
+        self._reset_counts()
+        return sends
 
     def tick(self) -> None:
         """Send all that is due now."""
         self._wake_at = None
+        order, slots, send_due = self._order, self._slots, self._send_due
         # Read once: what becomes due meanwhile is for the next tick, so that reading sockets gets its turn.
         now = self._clock()
-        while self._order and self._order[0] * SLOT_SECONDS <= now:
-            for stream in self._slots.pop(heapq.heappop(self._order)):
-                if stream.done.done():
+        while order and order[0] * SLOT_SECONDS <= now:
+            for stream in slots.pop(heapq.heappop(order)):
+                if stream.over:
                     continue
                 try:
-                    self._send_due(stream)
+                    send_due(stream)
                 except SessionError as error:
                     stream.fail(error)
                 except Exception as error:  # such as a connection that is closing: one stream must not stop the others
@@ -89,35 +131,50 @@ class Pacer:
 
     def _send_due(self, stream: Stream) -> None:
         """Send the pieces of a stream that are due, and put it into the slot of the next one."""
-        interval, burst = stream.interval, BURST
+        interval, send, count, clock = stream.interval, stream.send, stream.count, self._clock
+        burst = BURST
         while True:
-            now = self._clock()
-            due = stream.start + stream.sent * interval
+            k, now = stream.sent, clock()
+            due = stream.start + k * interval
             if due > now + ROUNDING or not burst:
                 self._schedule(stream, due if interval else now + SLOT_SECONDS)
                 return
-            if not stream.send(stream.sent):
+            if not send(k):
                 if now - stream.last_sent > STALL_SECONDS:
                     raise SessionError(f"the socket took nothing for {STALL_SECONDS:g} s", "backpressure")
                 self._schedule(stream, now + SLOT_SECONDS)
                 return
-            stream.sent += 1
+            stream.sent = k + 1
             stream.last_sent = now
             if stream.measured:
-                self.sent += 1
+                self._sent += 1
                 if interval:
-                    late = (now - due) * 1000
-                    stream.lateness.add(late)
-                    self.lateness.add(late)
+                    self._count(now - due, interval)
             if not interval:
                 burst -= 1
-            if stream.sent == stream.count:
+            if k + 1 == count:
                 stream.cancel()
                 return
 
+    def _count(self, late: float, interval: float) -> None:
+        units = int(late * 1e6)
+        if 0 <= units < _EXACT:
+            self._exact[units] += 1
+        else:
+            self._lateness.add(late * 1000)
+        if late > interval / 2:
+            self._late += 1
+
+    def _reset_counts(self) -> None:
+        self._sent = self._late = 0
+        self._exact = [0] * _EXACT
+        self._lateness = Histogram()
+
+    def _ended(self, _: object) -> None:
+        self._streams -= 1
+
     def _schedule(self, stream: Stream, due: float) -> None:
-        # Rounded up: a piece is never sent before its deadline (but for the rounding of floating point).
-        slot = -int(-(due - ROUNDING / 2) // SLOT_SECONDS)
+        slot = _slot_of(due)
         streams = self._slots.get(slot)
         if streams is None:
             self._slots[slot] = [stream]
@@ -136,5 +193,11 @@ class Pacer:
             self._timer = self._call_at(at, self.tick)
 
     def _loop_call_at(self, instant: float, callback: Callable[[], None]) -> asyncio.TimerHandle:
-        loop = asyncio.get_running_loop()
-        return loop.call_at(loop.time() + max(0.0, instant - self._clock()), callback)
+        # Whole milliseconds, rounded up: a loop that counts in them would otherwise wake early and spin until due.
+        delay = math.ceil((instant - self._clock()) * 1000) / 1000
+        return asyncio.get_running_loop().call_later(max(0.0, delay), callback)
+
+
+def _slot_of(instant: float) -> int:
+    """The first slot whose edge is not before the instant (but for the rounding of floating point)."""
+    return -int(-(instant - ROUNDING / 2) // SLOT_SECONDS)

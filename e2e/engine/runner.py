@@ -87,7 +87,7 @@ class Run:
     # Phases
 
     async def _phases(self) -> None:
-        pacer = Pacer(self._clock, self.options.speed)
+        pacer = Pacer(self._clock, self.options.speed, seed=self.options.seed, aligned=self.options.aligned)
         link = self._link(pacer)
         target = Target(self.config, link, self._next_sid, self._directory.run_id)
         health = asyncio.create_task(Health(self._journal, pacer, self._clock).run())

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from e2e.audio.library import load_tape
 from e2e.audio.tape import Tape
+from e2e.clients.framing import FramedTape
 from e2e.engine.options import Options
 from e2e.record.journal import Journal
 
@@ -16,35 +17,39 @@ class Tapes:
         self._journal = journal
         self._options = options
         self._whole: dict[tuple[str, str], Tape] = {}
-        self._tapes: dict[tuple[str, str, int | None], Tape] = {}
+        self._tapes: dict[tuple[str | Tape, str, int | None], FramedTape] = {}
         self._loading = asyncio.Lock()
 
-    async def load(self, name: str, codec: str, chunks: int | None) -> Tape:
-        """The tape of that name (or path), codec and number of chunks.
+    async def load(self, audio: str | Tape, codec: str, chunks: int | None) -> FramedTape:
+        """A tape, or the one of that name (or path) and codec, cut or repeated to `chunks`, ready to be sent.
 
         Raises:
             AudioError: there is no such audio.
         """
-        key = (self._options.audio or name, codec, chunks)
+        key = (self._options.audio or audio, codec, chunks)
         async with self._loading:
             if key not in self._tapes:
                 # Decoding takes long enough to make every stream late, so it does not happen on the event loop.
-                tape = await asyncio.to_thread(self._read, *key)
-                if self._tapes:  # one name in the journal means one audio: another cut gets a name of its own
-                    tape = replace(tape, name=f"{tape.name}#{len(self._tapes) + 1}")
-                self._tapes[key] = tape
-                self._describe(tape)
+                # One name in the journal means one audio: another cut gets a name of its own.
+                suffix = f"#{len(self._tapes) + 1}" if self._tapes else ""
+                self._tapes[key] = await asyncio.to_thread(self._prepare, *key, suffix)
+                self._describe(self._tapes[key].tape)
         return self._tapes[key]
 
-    def _read(self, name: str, codec: str, chunks: int | None) -> Tape:
-        options = self._options
-        if (name, codec) not in self._whole:
-            self._whole[name, codec] = load_tape(name, codec=codec)
-        tape = self._whole[name, codec]
+    def _prepare(self, audio: str | Tape, codec: str, chunks: int | None, suffix: str) -> FramedTape:
+        options, tape = self._options, self._read(audio, codec)
         if options.duration is not None:
             chunks = max(1, round(options.duration / tape.chunk_seconds))
         chunks = options.chunks or chunks
-        return tape if chunks is None else tape.take(chunks)
+        tape = tape if chunks is None else tape.take(chunks)
+        return FramedTape.of(replace(tape, name=tape.name + suffix), options.mask_per_send)
+
+    def _read(self, audio: str | Tape, codec: str) -> Tape:
+        if isinstance(audio, Tape):
+            return audio
+        if (audio, codec) not in self._whole:
+            self._whole[audio, codec] = load_tape(audio, codec=codec)
+        return self._whole[audio, codec]
 
     def _describe(self, tape: Tape) -> None:
         self._journal.write(

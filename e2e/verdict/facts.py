@@ -88,12 +88,6 @@ class Facts:
         return str((self.run.get("options") or {}).get("pace") or REALTIME)
 
     @property
-    def lateness(self) -> Histogram:
-        """Send lateness: what the sessions said when they closed, else (some never did) what the pacer said."""
-        own, pacer = self.totals.lateness, self.generator.sends
-        return pacer if self.totals.unsettled and pacer.count > own.count else own
-
-    @property
     def under_test(self) -> list[str]:
         """The services whose work this run saw or depended on."""
         target = self.run.get("target") or {}
@@ -136,10 +130,9 @@ class _Fold:
         totals.failed = sum(s.problem is not None for s in facts.stream)
         if totals.unsettled:
             # What the pacer says once a second stands in for the `closed` records that never came.
-            totals.sent = max(totals.sent, facts.generator.sends_n - totals.probe_chunks)
-            totals.bytes = max(totals.bytes, facts.generator.sends_bytes)
-        if facts.lateness.count and facts.unpaced is None:
-            facts.latencies["send_lateness"] = facts.lateness
+            totals.sent = max(totals.sent, facts.generator.sent - totals.probe_chunks)
+        if facts.generator.lateness.count and facts.unpaced is None:
+            facts.latencies["send_lateness"] = facts.generator.lateness
         return facts
 
     # -- the run -----------------------------------------------------------------------------------------------
@@ -317,10 +310,6 @@ class _Fold:
         totals.backlog = max(totals.backlog, record.get("backlog_max_bytes") or 0)
         if record.get("code") is not None:
             totals.close_codes[str(record["code"])] += 1
-        if record.get("lateness"):
-            lateness = Histogram.from_dict(record["lateness"])
-            totals.lateness.merge(lateness)
-            totals.late += lateness.share_above(chunk_ms(session) / 2) * lateness.count
 
     def _slim(self, session: Session) -> None:
         """Keep what checks ask of one session; drop what has been counted."""
@@ -341,10 +330,10 @@ class _Fold:
 
     def sends(self, record: Record) -> None:
         generator = self.facts.generator
-        generator.sends_n += record.get("n") or 0
-        generator.sends_bytes += record.get("bytes") or 0
+        generator.sent += record.get("n") or 0
+        generator.late += record.get("late") or 0
         if record.get("lateness"):
-            generator.sends.merge(Histogram.from_dict(record["lateness"]))
+            generator.lateness.merge(Histogram.from_dict(record["lateness"]))
 
     def generator(self, record: Record) -> None:
         generator, cpu = self.facts.generator, record.get("cpu") or 0.0

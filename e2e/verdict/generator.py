@@ -24,13 +24,11 @@ def judge_generator(facts: Facts) -> GeneratorHealth:
     stream then waits for a service that hears less quickly, which is no fault of the generator.
     """
     paced = [s for s in facts.stream if s.plays and s.pace == REALTIME]
-    generator, totals = facts.generator, facts.totals
-    lateness = facts.lateness
-    if (not paced and not facts.folded) or not (lateness.count or generator.samples):
+    generator = facts.generator
+    if (not paced and not facts.folded) or not (generator.sent or generator.samples):
         return GeneratorHealth(None)
     chunk = min((chunk_ms(s) for s in paced), default=100.0)
-    late = totals.late / lateness.count if lateness is totals.lateness and lateness.count else None
-    late = lateness.share_above(chunk / 2) if late is None else late
+    late = generator.late / generator.sent if generator.sent else 0.0
     reasons = []
     if late > MAX_LATE_SHARE:
         reasons.append(f"{late:.1%} of the chunks were sent more than {chunk / 2:.0f} ms late")

@@ -140,7 +140,7 @@ def _generator(facts: Facts, verdict: Verdict) -> dict[str, Any]:
         "cpu_max": round(generator.cpu_max, 4) if generator.samples else None,
         "rss_mb": generator.rss_mb or None,
         "loop_lag_ms": generator.lag.summary(),
-        "send_lateness_ms": facts.lateness.summary(),
+        "send_lateness_ms": facts.generator.lateness.summary(),
         "late_share": health.late_share,
     }
 

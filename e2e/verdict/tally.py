@@ -18,8 +18,6 @@ class Totals:
     bytes: int = 0
     unsettled: int = 0
     close_codes: Counter = field(default_factory=Counter)
-    late: float = 0.0
-    lateness: Histogram = field(default_factory=Histogram)
     backlog: int = 0
     probes: int = 0
     probe_chunks: int = 0
@@ -27,13 +25,16 @@ class Totals:
 
 @dataclass(slots=True)
 class Generator:
-    """Samples of the generator itself, once a second. Loop lag in ms; only samples while audio was sent."""
+    """Samples of the generator itself, once a second, while audio was sent: loop lag in ms, and what the pacer counted.
+
+    `late` counts the chunks sent later than half their interval; `lateness` is actual - intended instant in ms.
+    """
 
     samples: int = 0
     cpu_sum: float = 0.0
     cpu_max: float = 0.0
     rss_mb: float = 0.0
     lag: Histogram = field(default_factory=Histogram)
-    sends: Histogram = field(default_factory=Histogram)
-    sends_n: int = 0
-    sends_bytes: int = 0
+    lateness: Histogram = field(default_factory=Histogram)
+    sent: int = 0
+    late: int = 0

@@ -9,6 +9,8 @@ import pytest
 from websockets.asyncio.server import serve
 
 from e2e.audio.library import load_tape
+from e2e.audio.tape import Tape
+from e2e.clients.framing import FramedTape
 from e2e.clients.session import Link
 from e2e.engine.pacer import Pacer
 from e2e.record.journal import Journal, read_journal
@@ -32,7 +34,8 @@ class Bench:
         )
 
     async def tape(self, name, codec, chunks):
-        return load_tape(name, codec=codec, chunks=chunks or 20)
+        tape = name if isinstance(name, Tape) else load_tape(name, codec=codec, chunks=chunks or 20)
+        return FramedTape.of(tape)
 
     def records(self, type: str, **fields):
         self.journal.flush()

@@ -1,5 +1,7 @@
 """The pacer's timing rules, under a clock that only moves when told."""
 
+import asyncio
+
 import pytest
 
 from e2e.clients.timing import Stream
@@ -70,7 +72,8 @@ async def test_every_piece_is_sent_at_its_absolute_deadline(time):
     time.advance(10)
     assert stream.done.done() and stream.sent == 50
     assert all(-1e-6 <= sent - k * 0.1 <= SLOT_SECONDS + 1e-6 for k, sent in enumerate(at))
-    assert stream.lateness.count == 50 and stream.lateness.max <= SLOT_SECONDS * 1000
+    sends = pacer.take_counts()
+    assert sends.n == sends.lateness.count == 50 and sends.late == 0 and sends.lateness.max <= SLOT_SECONDS * 1000
 
 
 async def test_late_pieces_go_at_once_and_none_is_skipped_or_shifted(time):
@@ -83,7 +86,8 @@ async def test_late_pieces_go_at_once_and_none_is_skipped_or_shifted(time):
     assert len(at) == 20
     assert at[4:9] == [0.85] * 5  # those due at 0.4 ... 0.8 left together
     assert at[9] == pytest.approx(0.9, abs=SLOT_SECONDS)  # and the next one is on time again
-    assert stream.lateness.max == pytest.approx(450, rel=0.01)
+    sends = pacer.take_counts()
+    assert sends.lateness.max == pytest.approx(450, rel=0.01) and sends.late == 4  # that of 0.8 was just half a piece late
 
 
 async def test_streams_do_not_disturb_each_other_and_only_one_timer_is_pending(time):
@@ -97,7 +101,7 @@ async def test_streams_do_not_disturb_each_other_and_only_one_timer_is_pending(t
         assert len(time.timers) == 1
     time.advance(20)
     assert all(len(at) == 100 for _, at in streams)
-    assert pacer.take_counts()[0] == 5000 and pacer.take_counts()[0] == 0
+    assert pacer.take_counts().n == 5000 and pacer.take_counts().n == 0
 
 
 async def test_speed_up_is_the_interval_of_the_stream(time):
@@ -117,19 +121,19 @@ async def test_an_unpaced_stream_waits_for_its_socket_and_claims_no_lateness(tim
         return open_until[0] >= 0
 
     stream, at = recording_stream(time, 0.0, 1000, accept)
-    pacer.add(stream)
+    pacer.add(stream, start=100.0)
     time.advance(1)
     assert len(at) == 10 and not stream.done.done()
     open_until[0] = 10_000
     time.advance(1)
-    assert stream.done.done() and stream.sent == 1000 and stream.lateness.count == 0
+    assert stream.done.done() and stream.sent == 1000 and pacer.take_counts().lateness.count == 0
 
 
 async def test_an_unpaced_stream_whose_socket_never_takes_anything_fails_alone(time):
     pacer = Pacer(time, speed=None, call_at=time.call_at)
     stuck, _ = recording_stream(time, 0.0, 10, accept=lambda: False)
     healthy, at = recording_stream(time, 0.1, 1000)
-    pacer.add(stuck)
+    pacer.add(stuck, start=100.0)
     pacer.add(healthy, start=100.0)
     time.advance(STALL_SECONDS + 1)
     with pytest.raises(SessionError) as error:
@@ -160,3 +164,44 @@ async def test_an_error_of_a_session_ends_its_stream_only(time):
     pacer.add(good, start=100.0)
     time.advance(1)
     assert bad.done.exception() is not None and len(at) == 5
+
+
+def slots_of(starts, interval=0.1):
+    return sorted(round(start % interval / SLOT_SECONDS) % round(interval / SLOT_SECONDS) for start in starts)
+
+
+async def test_streams_are_spread_evenly_over_the_slots_and_begin_on_their_edges(time):
+    pacer = Pacer(time, call_at=time.call_at, seed=7)
+    time.now = 123.4567
+    starts = [pacer.begin(0.1, device) for device in range(1000)]
+    assert all(time.now - 1e-6 <= start <= time.now + 0.1 + SLOT_SECONDS for start in starts)
+    assert all(abs(start / SLOT_SECONDS - round(start / SLOT_SECONDS)) < 1e-3 for start in starts)
+    per_slot = [slots_of(starts).count(slot) for slot in range(20)]
+    assert min(per_slot) >= 45 and max(per_slot) <= 55
+    assert starts == [Pacer(time, seed=7).begin(0.1, device) for device in range(1000)]
+    assert starts != [Pacer(time, seed=8).begin(0.1, device) for device in range(1000)]
+
+
+async def test_aligned_streams_all_send_at_the_same_instants(time):
+    pacer = Pacer(time, call_at=time.call_at, aligned=True)
+    starts = set()
+    for device in range(100):
+        time.now += 0.0301
+        starts.add(slots_of([pacer.begin(0.1, device)])[0])
+    assert starts == {0}
+
+
+async def test_a_lone_stream_begins_at_once_and_an_unpaced_one_too(time):
+    pacer = Pacer(time, call_at=time.call_at)
+    assert 0 <= pacer.begin(0.1, 0) - time.now <= SLOT_SECONDS
+    assert pacer.begin(0.0, 5) == time.now
+
+
+async def test_a_stream_counts_while_it_runs(time):
+    pacer = Pacer(time, call_at=time.call_at)
+    stream, _ = recording_stream(time, 0.1, 5)
+    pacer.add(stream, start=100.0)
+    assert pacer.take_counts().streams == 1
+    time.advance(1)
+    await asyncio.sleep(0)
+    assert pacer.take_counts().streams == 0

@@ -239,8 +239,9 @@ class Builder:
         self.write("stream", sid=session["sid"], event="end", **end)
 
     def closed(self, session, code=1000, by="client", chunks=100, planned=100, reason="", late_ms=0.4) -> None:
-        lateness = Histogram()
-        lateness.extend([late_ms] * chunks)
+        lateness = Histogram().extend([late_ms] * chunks)
+        late = chunks if late_ms > 50 else 0
+        self.write("sends", n=chunks, late=late, streams=1, lateness=lateness.to_dict())
         self.write(
             "session",
             **session,
@@ -254,7 +255,6 @@ class Builder:
             chunks_sent=chunks,
             bytes_sent=chunks * 3200,
             messages=8,
-            lateness=lateness.to_dict(),
         )
 
     def failed(self, session, reason: str, error: str, status=None) -> None:

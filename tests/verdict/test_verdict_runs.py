@@ -243,7 +243,9 @@ def test_killed_while_streaming_counts_what_the_pacer_said(tmp_path):
     with journal(tmp_path / "r") as j:
         partial(j)
         for _ in range(3):
-            j.write("sends", n=10, bytes=32_000, lateness={"counts": {"400": 10}, "sum": 4.0, "min": 0.4, "max": 0.4})
+            j.write(
+                "sends", n=10, late=0, streams=1, lateness={"counts": {"400": 10}, "sum": 4.0, "min": 0.4, "max": 0.4}
+            )
     _, verdict, summary = judged(tmp_path / "r")
     assert summary["counters"]["chunks_sent"] == 30
     assert summary["latency_ms"]["send_lateness"]["count"] == 30
