@@ -29,18 +29,22 @@ def command(scenario: str, target_name: str | None, standin: bool, out: Path, qu
     """Run SCENARIO: a shipped name (see `e2e list`) or the path of a script."""
     from tempfile import TemporaryDirectory
 
-    from e2e.cli.session import run_scenario
-    from e2e.config import load_target
     from e2e.engine.scenario import load_scenario
 
-    chosen = load_scenario(scenario)
-    options = _options(scenario, given)
-    _check_audio(options)
     for_standin = {name: given[name] for name in ("faults", "recogniser", "timers")}
     if standin and target_name:
         raise UsageError("--target and --standin exclude each other")
     if not standin:
         _refuse_standin_options(for_standin)
+    chosen = load_scenario(scenario)
+    options = _options(scenario, given)
+    _check_audio(options)
+
+    from e2e.cli.session import run_scenario  # late: a mistake is told before everything is loaded
+
+    if not standin:
+        from e2e.config import load_target
+
         target = load_target(target_name, Path.cwd())
         code = run_scenario(chosen, target, options, out, quiet)
     else:

@@ -160,10 +160,8 @@ class Cli:
 
 
 @pytest.fixture
-def e2e(tmp_path: Path) -> Iterator[Cli]:
-    cli = Cli(tmp_path)
-    yield cli
-    cli.assert_nothing_left()
+def e2e(tmp_path: Path) -> Cli:
+    return Cli(tmp_path)
 
 
 class Standin:
@@ -175,17 +173,29 @@ class Standin:
         self.process = self.cli.start("standin", "--recogniser", "vad", "--timers", "0.1", *ports, *args)
         assert self.process.stdout is not None
         self.said: list[str] = []
-        for line in self.process.stdout:
-            self.said.append(line.rstrip())
-            if line.startswith("stand-in: "):
-                break
-        else:
-            raise AssertionError(f"the stand-in did not start: {self.said} {self.cli.finish(self.process)}")
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+        line = poll(self._addresses, f"the stand-in serves: {self.said}")
         self.backend, self.pusher = re.findall(r"http://[\d.:]+", line)
 
     def stop(self, number: int = signal.SIGTERM) -> Result:
+        """What it said from first to last."""
         self.cli.interrupt(self.process, number)
-        return self.cli.finish(self.process)
+        self.process.wait(30)
+        self._reader.join(10)
+        assert self.process.stderr is not None
+        self.cli.assert_nothing_left()
+        return Result(self.process.returncode, "".join(self.said), self.process.stderr.read(), self.cli.directory)
+
+    def _read(self) -> None:
+        """All along, so that its pipe never fills."""
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.said.append(line)
+
+    def _addresses(self) -> str:
+        assert self.process.poll() is None, self.said
+        return next((line for line in self.said if line.startswith("stand-in: ")), "")
 
 
 def free_port() -> int:
@@ -198,21 +208,5 @@ def free_port() -> int:
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standin]:
     """A stand-in that serves already, with the admin key `right-key-`."""
     standin = Standin(tmp_path_factory.mktemp("served"), ADMIN_KEY="right-key-")
-    # Its pipe must not fill: nobody reads the log of the services here.
-    assert standin.process.stdout is not None
-    reader = _drain(standin.process)
     yield standin
-    standin.cli.interrupt(standin.process, signal.SIGTERM)
-    standin.process.wait(20)
-    reader.join(5)
-    standin.cli.assert_nothing_left()
-
-
-def _drain(process: subprocess.Popen) -> threading.Thread:
-    def read() -> None:
-        for _ in process.stdout:
-            pass
-
-    thread = threading.Thread(target=read, daemon=True)
-    thread.start()
-    return thread
+    standin.stop()

@@ -5,18 +5,25 @@ import signal
 
 import pytest
 
-from tests.cli.conftest import STANDIN, Standin, free_port, poll
+from tests.cli.conftest import STANDIN, Cli, Standin, free_port, poll
 
 QUICK = ("run", "stream.py", *STANDIN, "--pace", "20x")
 
 
-def test_a_run_that_passes(e2e):
-    result = e2e(*QUICK)
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A run that is over, and its result."""
+    cli = Cli(tmp_path_factory.mktemp("finished"))
+    return cli, cli(*QUICK)
+
+
+def test_a_run_that_passes(finished):
+    cli, result = finished
     assert result.code == 0 and result.run["verdict"] == "pass"
     assert set(result.checks().values()) == {"pass"}
     assert result.run["counters"]["chunks_sent"] == 20
     assert "streaming" in result.err  # the plain live view
-    assert (e2e.directory / "reports/latest/logs/backend.log").stat().st_size > 0
+    assert (cli.directory / "reports/latest/logs/backend.log").stat().st_size > 0
 
 
 def test_a_quiet_run_says_the_verdict_alone(e2e):
@@ -140,35 +147,31 @@ def test_reports_are_made_anew_after_a_run_was_killed(e2e):
         assert (latest / name).stat().st_size > 0
 
 
-@pytest.fixture
-def finished(e2e):
-    e2e(*QUICK, "--chunks", "5")
-    return e2e
-
-
 def test_each_report_can_be_printed(finished):
-    latest = finished.directory / "reports/latest"
+    cli, _ = finished
+    latest = cli.directory / "reports/latest"
     for form, name, begins in (
         ("json", "run.json", "{"),
         ("markdown", "report.md", "#"),
         ("html", "report.html", "<!"),
         ("junit", "junit.xml", "<?xml"),
     ):
-        result = finished("report", "reports/latest", "--format", form)
+        result = cli("report", "reports/latest", "--format", form)
         assert (result.code, result.err) == (0, "")
         assert result.out.lower().startswith(begins) and result.out == (latest / name).read_text(encoding="utf-8")
     named = latest.resolve().name
-    assert finished("report", named, "--format", "json").out == (latest / "run.json").read_text(encoding="utf-8")
+    assert cli("report", named, "--format", "json").out == (latest / "run.json").read_text(encoding="utf-8")
 
 
-def test_a_run_that_is_not_there_or_is_damaged(finished):
-    assert "no run at nowhere" in finished("report", "nowhere").error
-    journal = finished.directory / "reports/latest/journal.jsonl"
-    lines = journal.read_bytes().splitlines(keepends=True)
+def test_a_run_that_is_not_there_or_is_damaged(finished, e2e):
+    cli, _ = finished
+    assert "no run at nowhere" in e2e("report", "nowhere").error
+    lines = (cli.directory / "reports/latest/journal.jsonl").read_bytes().splitlines(keepends=True)
+    journal = e2e.directory / "journal.jsonl"
     journal.write_bytes(b"".join([*lines[:3], b"{half a rec\n", *lines[3:]]))
-    assert "line 4" in finished("report", "reports/latest").error
+    assert "line 4" in e2e("report", ".").error
     journal.write_bytes(b"")
-    assert "no record of a run" in finished("report", "reports/latest").error
+    assert "no record of a run" in e2e("report", ".").error
 
 
 @pytest.mark.timeout(180)

@@ -9,9 +9,7 @@ from tests.cli.conftest import STANDIN, Cli
 
 @pytest.fixture
 def cli(tmp_path):
-    cli = Cli(tmp_path)
-    yield cli
-    cli.assert_nothing_left()
+    return Cli(tmp_path)
 
 
 def test_every_shipped_scenario_watches_for_broken_imports():
