@@ -66,12 +66,14 @@ _HINT = re.compile(
     r"cannot open shared object|halted; None in sys|attempted relative import"
 )
 
-# Where the phrase stands inside a value that holds what somebody said, at any level.
-_IN_TEXT_FIELD = re.compile(r"""["'](?:text|transcript|transcription|content|utterance)\\?["']\s*[:=]""")
-# Lines below WARNING also carry speech as plain text: `transcript: ...`, `SPEAKER_00: ...`, `user said "..."`.
-_SPEECH_LABEL = re.compile(
-    r"\b(?:(?:transcript(?:ion)?s?|text|segments?|utterances?|SPEAKER_\d+|user)\s*[:=]|said\b|says\b|heard\b)"
+# A value that holds what somebody said, at any level: the phrase is speech while its quote is open.
+_TEXT_FIELD = re.compile(
+    r"""["'](?:text|transcript|transcription|content|utterance)\\?["']\s{0,4}[:=]\s{0,4}\[?(?P<quote>\\{0,3}["'])"""
 )
+# Lines below WARNING also carry speech as plain text. `he said ...` is speech whatever stands before it, a label
+# such as `transcript: ...` or `SPEAKER_00: ...` is not in `Error processing transcript: ...`.
+_SPEECH_VERB = re.compile(r"\b(?:said|says|heard)\b")
+_SPEECH_LABEL = re.compile(r"\b(?:transcript(?:ion)?s?|text|segments?|utterances?|SPEAKER_\d+|user)\s*[:=]")
 _SPEECH_LOGGER = re.compile(r"(?:^|[._])(?:stt|transcripts?|segments?|deepgram|soniox|speechmatics)(?:[._]|$)", re.I)
 _FAILURE_WORD = re.compile(r"error|exception|fail|unable|could not|can ?not|can't|crash|broken|unhandled", re.I)
 _ERROR_FIELD = re.compile(r"""["'](?:error|err|exception|exc|detail|reason)["']\s*:\s*["'][^"]*$|Error\(\\*"$""")
@@ -96,11 +98,13 @@ def find(message: str, level: str | None = None, logger: str | None = None) -> B
 
 def _quoted(before: str, level: str | None, logger: str | None) -> bool:
     """Whether what stands `before` the phrase says that it is somebody's words."""
-    if _IN_TEXT_FIELD.search(before):
+    if _in_text_field(before):
         return True
     if level in ("WARNING", "ERROR", "CRITICAL"):
         return False
-    if _SPEECH_LABEL.search(before):
+    if _SPEECH_VERB.search(before):
+        return True
+    if (label := _SPEECH_LABEL.search(before)) and not _FAILURE_WORD.search(before[: label.start()]):
         return True
     if before.count('"') % 2 and not _ERROR_FIELD.search(before):
         return True
@@ -108,3 +112,14 @@ def _quoted(before: str, level: str | None, logger: str | None) -> bool:
         return True
     # The bare phrase is what `logger.info(e)` prints, unless the logger's business is speech.
     return bool(logger and _SPEECH_LOGGER.search(logger)) and not _FAILURE_WORD.search(before)
+
+
+def _in_text_field(before: str) -> bool:
+    """Whether a text field begins and is not closed: its quote, not escaped, before the next item or the end."""
+    at = 0
+    while field := _TEXT_FIELD.search(before, at):
+        end = re.compile(rf"(?<!\\){re.escape(field['quote'])}\s{{0,4}}[,}}\])]").search(before, field.end())
+        if end is None:
+            return True
+        at = end.end()
+    return False

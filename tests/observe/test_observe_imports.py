@@ -64,6 +64,18 @@ ONE_LINE = [
     (f"2026-03-01 10:00:00,123 - routers.pusher - ERROR - batch: {NO_MODULE}", "aac", None),
     (f"pusher-1  | batch error: {NO_MODULE}", "aac", None),
     (f"""INFO:x:result {{"error": "{NO_MODULE}"}}""", "aac", None),
+    # A failure word before what looks like the label of speech.
+    (f"INFO:utils.translation:Error translating text: {NO_MODULE}", "aac", None),
+    (f"Error translating text: {NO_MODULE}", "aac", None),
+    (f"INFO:routers.pusher:Error processing segments: {NO_NAME}", "models.geolocation", "Geolocation"),
+    (f"Error processing segments: {NO_NAME}", "models.geolocation", "Geolocation"),
+    (f"INFO:utils.stt.streaming:Failed to save transcript: {NO_NAME}", "models.geolocation", "Geolocation"),
+    (f"Error for user: {NO_MODULE}", "aac", None),
+    (f"INFO:x:Error for user: u-1: {NO_MODULE}", "aac", None),
+    # A text field that is closed before the phrase.
+    (f"""ERROR:x:Error sending: {{"text": "hi"}} {NO_NAME}""", "models.geolocation", "Geolocation"),
+    (f"""ERROR:x:Error sending: {{'text': "it's", 'id': 1}}: {NO_MODULE}""", "aac", None),
+    (f"""WARNING:x:Error sending [{{"text": "a, \\"b\\", c"}}]: {NO_MODULE}""", "aac", None),
 ]
 
 
@@ -90,6 +102,12 @@ QUOTED = [
     "INFO:utils.stt.streaming:no module named foo",
     'Metadata: {\n  "transaction_key": "deprecated",\n}',
     f"INFO:x:he asks about the words {NO_MODULE} in a log",
+    f"INFO:x:Error handled, user said: {NO_MODULE}",
+    f"INFO:x:segment: this fails with error: {NO_MODULE}",
+    f"""ERROR:x:Error sending: {{"text": "hi", "transcript": "error: {NO_MODULE}"}}""",
+    f"""ERROR:x:Error sending: {{"text": "he said \\"well\\", and error: {NO_MODULE}"}}""",
+    f"""ERROR:x:Error sending: {{\\"text\\": \\"error: {NO_MODULE}\\"}}""",
+    f"""ERROR:x:Error sending: {{'text': 'it's error: {NO_MODULE}'}}""",
 ]
 
 
