@@ -1,5 +1,6 @@
 """`e2e.toml` (or `[tool.e2e]` in pyproject.toml): the targets that load may go to."""
 
+import math
 import os
 import tomllib
 from collections.abc import Mapping
@@ -68,6 +69,7 @@ class _Target(_Table):
     auth: _Auth = _Auth()
     hosts: list[str] = []
     listen: dict[str, Any] = {}
+    cloud_sync: bool = True
     endpoints: list[_Endpoint] | None = None
     thresholds: _Thresholds = _Thresholds()
 
@@ -126,6 +128,9 @@ def _target(name: str, table: _Target, base: Path, environ: Mapping[str, str]) -
         msgspec.convert(table.listen, ListenParams, strict=False)
     except msgspec.ValidationError as error:
         raise ConfigError(f"listen: {error}") from error
+    for key in ("connect_timeout", "ready_timeout", "connects_per_second"):
+        if not 0 < getattr(table.thresholds, key) < math.inf:
+            raise ConfigError(f"thresholds.{key} must be a number above 0")
     return TargetConfig(
         name=name,
         backend=backend,
@@ -134,6 +139,7 @@ def _target(name: str, table: _Target, base: Path, environ: Mapping[str, str]) -
         endpoints=_endpoints(table.endpoints),
         allowed_hosts=hosts,
         listen=table.listen,
+        cloud_sync=table.cloud_sync,
         connect_rate=table.thresholds.connects_per_second,
         connect_timeout=table.thresholds.connect_timeout,
         ready_timeout=table.thresholds.ready_timeout,
@@ -192,17 +198,24 @@ def credentials(auth: _Auth, environ: Mapping[str, str]) -> Credentials | None:
     if auth.scheme == "dev":
         return Credentials("dev", "dev", DEV_UID)
     if auth.secret_env is not None:
-        secret = environ.get(auth.secret_env)
-        if not secret:
+        if not environ.get(auth.secret_env):
             raise ConfigError(f"auth: the environment variable {auth.secret_env} is not set")
-        return Credentials(auth.scheme or "bearer", secret, uid)
+        return Credentials(auth.scheme or "bearer", _secret(auth.secret_env, environ), uid)
     for scheme, variable in (("bearer", "E2E_TOKEN"), ("admin", "ADMIN_KEY")):
         if auth.scheme in (None, scheme) and environ.get(variable):
-            return Credentials(scheme, environ[variable], uid)
+            return Credentials(scheme, _secret(variable, environ), uid)
     if auth.scheme is not None:
         variable = "E2E_TOKEN" if auth.scheme == "bearer" else "ADMIN_KEY"
         raise ConfigError(f"auth: scheme {auth.scheme!r} needs the environment variable {variable}")
     return None
+
+
+def _secret(variable: str, environ: Mapping[str, str]) -> str:
+    """The value of a variable that goes into a header; what surrounds it (a line break of a file) does not."""
+    secret = environ[variable].strip()
+    if not secret or not secret.isascii() or not secret.isprintable():
+        raise ConfigError(f"auth: the value of {variable} cannot be sent in a header: it must be printable ASCII")
+    return secret
 
 
 def default_credentials(environ: Mapping[str, str] = os.environ) -> Credentials | None:

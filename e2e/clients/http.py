@@ -1,5 +1,6 @@
 """The backend's HTTP API as a client of it sees it: the endpoint table, the count of routes, a conversation."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -10,6 +11,8 @@ from e2e.clients.address import checked_address
 from e2e.clients.timing import Clock
 from e2e.record.journal import Journal
 
+WHOLE_ANSWER_SECONDS = 30.0
+MAX_SEGMENT_IDS = 500
 MAX_BODY_BYTES = 32 * 1024 * 1024
 
 
@@ -122,7 +125,8 @@ class Api:
         """The conversation of that id, or the newest one when it is None.
 
         Returns:
-            `{"found", "status" (HTTP), "conversation", "state", "segments", "text", "error"}`.
+            `{"found", "status" (HTTP), "conversation", "state", "created_at", "segments", "segment_ids", "text",
+            "error"}`.
         """
         found: dict[str, Any] = {"conversation": conversation_id, "found": False, "status": None, "error": None}
         try:
@@ -142,12 +146,22 @@ class Api:
             body = response.json()
             segments = body.get("transcript_segments") or []
             text = " ".join(str(segment.get("text", "")).strip() for segment in segments)
-            return {**found, "found": True, "state": body.get("status"), "segments": len(segments), "text": text}
+            ids = [str(segment.get("id")) for segment in segments[:MAX_SEGMENT_IDS]]
+            found |= {"found": True, "state": body.get("status"), "created_at": body.get("created_at")}
+            return {**found, "segments": len(segments), "segment_ids": ids, "text": text}
         except (httpx.HTTPError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
             return {**found, "error": f"{type(error).__name__}: {error}"}
 
     async def _request(self, endpoint: Endpoint) -> httpx.Response:
-        """Raises httpx.HTTPError: no answer, or a body above the limit."""
+        """Raises httpx.HTTPError: no whole answer in time, or a body above the limit."""
+        try:
+            # The client's own time-out is for each read: an answer that drips would never end.
+            async with asyncio.timeout(WHOLE_ANSWER_SECONDS):
+                return await self._whole_answer(endpoint)
+        except TimeoutError as error:
+            raise httpx.ReadTimeout(f"the answer was not whole after {WHOLE_ANSWER_SECONDS:g} s") from error
+
+    async def _whole_answer(self, endpoint: Endpoint) -> httpx.Response:
         headers = {**(self._headers if endpoint.auth else {}), **endpoint.headers}
         request = self._client.build_request(endpoint.method, endpoint.path, json=endpoint.body, headers=headers)
         response = await self._client.send(request, stream=True)

@@ -46,7 +46,7 @@ class ListenSession(Session):
             self._last_transcript = self.link.clock()
             self.segments.update((segment.id, segment) for segment in message.segments)
         elif isinstance(message, listen.Ping):
-            if self._settling and self.end is None:
+            if self._settling and self._connection is not None and self._connection.open:
                 self.keep_alive()
         elif isinstance(message, listen.ServiceStatus):
             self.statuses.append(message.status)
@@ -84,7 +84,7 @@ class ListenSession(Session):
         """Send audio at the run's pace, chunk by chunk; returns when the last one is sent.
 
         `tape` is a name, a path or a `Tape`; `chunks` limits it, or repeats it when there are more than it has. The
-        command line's `--audio`, `--chunks` and `--duration` win over both.
+        command line's `--audio`, `--chunks` and `--duration` win over both, but for a `Tape`, which is played as it is.
 
         Raises:
             AudioError: there is no such audio.

@@ -6,7 +6,7 @@ Everything that happens is journalled here, once, in the kinds of `docs/journal.
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, Self
 
 import msgspec
@@ -22,8 +22,15 @@ BACKLOG_SECONDS = 1.5
 """Audio that may wait for a socket in realtime before the session is failed with `backpressure`. By then the kernels
 of both sides hold some three seconds more."""
 
+PING_SECONDS = 20
+"""How often a session sends a WebSocket ping."""
+
 BACKLOG_SOFT_BYTES = 64 * 1024
 """Above this, a stream that is not paced in real time waits for its socket instead."""
+
+
+# The codes that a client closes with when the server breaks the protocol: error, invalid data, too big.
+_OUR_VERDICTS = frozenset({1002, 1007, 1009})
 
 
 class Decoded(Protocol):
@@ -31,6 +38,34 @@ class Decoded(Protocol):
 
     @property
     def kind(self) -> str: ...
+
+
+class Roster:
+    """The sessions that are open. Each second a twentieth of them is pinged: each every 20 s, as a phone does it.
+
+    One that leaves a ping unanswered until the next is dropped.
+    """
+
+    def __init__(self) -> None:
+        self._groups: tuple[set[Session], ...] = tuple(set() for _ in range(PING_SECONDS))
+        self._turn = 0
+        self._joined = 0
+
+    def __len__(self) -> int:
+        return sum(map(len, self._groups))
+
+    def join(self, session: "Session") -> Callable[[], None]:
+        """Returns the function that takes the session out again."""
+        group = self._groups[self._joined % PING_SECONDS]
+        self._joined += 1
+        group.add(session)
+        return lambda: group.discard(session)
+
+    def ping_some(self) -> None:
+        """To be called once a second."""
+        self._turn = (self._turn + 1) % PING_SECONDS
+        for session in tuple(self._groups[self._turn]):
+            session.ping()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +82,7 @@ class Link:
     wall: Callable[[float], float]
     throttle: AbstractAsyncContextManager[Any]
     tape: Callable[[str | Tape, str, int | None], Awaitable[FramedTape]]
+    roster: Roster = field(default_factory=Roster)
     allowed_hosts: frozenset[str] = frozenset()
     connect_timeout: float = 15.0
     ready_timeout: float = 30.0
@@ -60,6 +96,7 @@ class Session:
         "_failed",
         "_headers",
         "_intended",
+        "_leave",
         "_stream",
         "_waiter",
         "backlog_max",
@@ -87,6 +124,7 @@ class Session:
         self._headers = headers
         self._connection: Connection | None = None
         self._stream: Stream | None = None
+        self._leave: Callable[[], None] | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._failed = False
         self.end: Closed | None = None
@@ -114,8 +152,9 @@ class Session:
             ConfigError, AuthRefused, SessionError: see `e2e.clients.wire.connect`.
         """
         link = self.link
+        # Before the queue: what the generator makes a device wait is part of what the device sees.
+        self._intended = link.clock()
         async with link.throttle:
-            self._intended = link.clock()
             self._record("connecting", url=self.url, intended=link.journal.at(self._intended), probe=self.probe)
             try:
                 self._connection = await connect(
@@ -141,6 +180,11 @@ class Session:
         if self._connection is not None:
             self._connection.abort()
 
+    def ping(self) -> None:
+        """Send a WebSocket ping; the connection is dropped when the one before was not answered."""
+        if self._connection is not None:
+            self._connection.ping()
+
     def fail(self, error: SessionError) -> None:
         """Write down, once, that the session did not do what it should."""
         if not self._failed:
@@ -151,6 +195,7 @@ class Session:
 
     def opened(self, connected: float, upgraded: float) -> None:
         self.upgraded = upgraded
+        self._leave = self.link.roster.join(self)
         self._record(
             "open",
             at=upgraded,
@@ -169,6 +214,8 @@ class Session:
 
     def closed(self, closed: Closed) -> None:
         self.end = closed
+        if self._leave is not None:
+            self._leave()
         if self._stream is not None:
             self._stream.fail(self.ended_early())
         if self._waiter is not None:
@@ -221,6 +268,9 @@ class Session:
         end = self.end
         assert end is not None
         sent = f" after {self.chunks_sent} of {self.chunks_planned} chunks" if self.chunks_planned else ""
+        if end.by == "lost" and end.sent_code in _OUR_VERDICTS:
+            broke = f"the server broke the protocol, {end.sent_code} ({end.reason})"
+            return SessionError(f"{self.kind} {self.uid}: {broke}{sent}", "protocol")
         if end.by == "lost":
             return SessionError(f"{self.kind} {self.uid}: the connection was lost (1006){sent}", "closed")
         reason = f" {end.reason!r}" if end.reason else ""
@@ -235,7 +285,9 @@ class Session:
             SessionError: it was never opened, or has ended.
         """
         if self.end is not None:
-            raise self.ended_early()
+            error = self.ended_early()
+            self.fail(error)
+            raise error
         if self._connection is None:
             raise SessionError(f"{self.kind} {self.uid}: not opened; use `async with`", "closed")
         return self._connection
@@ -330,7 +382,7 @@ class Session:
 
     def _write_message(self, kind: str, payload: str | bytes) -> None:
         data: Any = payload if isinstance(payload, str) else payload[:64].hex()
-        if isinstance(payload, str) and payload[:1] in ("{", "["):
+        if isinstance(payload, str) and payload.lstrip()[:1] in ("{", "["):
             try:
                 data = msgspec.json.decode(payload)
             except (msgspec.DecodeError, RecursionError):

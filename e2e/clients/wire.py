@@ -140,13 +140,21 @@ class Connection(asyncio.Protocol):
         return self._transport
 
     def send_binary(self, payload: bytes) -> None:
-        self.transport.write(binary_frame(payload))
+        self._write(binary_frame(payload))
 
     def send_text(self, text: str) -> None:
-        self.transport.write(text_frame(text))
+        self._write(text_frame(text))
+
+    def _write(self, frame: bytes) -> None:
+        """Raises SessionError when a close has begun: RFC 6455 allows no data behind it, and none of it would count."""
+        if not self.open:
+            raise SessionError("the connection is closing", "closed")
+        self.transport.write(frame)
 
     def ping(self) -> None:
         """Send a ping; drop the connection when the one before was never answered."""
+        if not self.open:
+            return
         if self.pings_sent > self.pongs:
             self.abort()
             return
@@ -361,7 +369,8 @@ def _how_it_ended(ws: ClientProtocol) -> Closed:
     sent = ws.close_sent.code if ws.close_sent else None
     received = ws.close_rcvd.code if ws.close_rcvd else None
     if received is None:
-        return Closed(1006, "", "lost", sent, None)
+        # Where we failed the connection ourselves, our own close says why.
+        return Closed(1006, ws.close_sent.reason if ws.close_sent else "", "lost", sent, None)
     by: Literal["client", "server"] = "server" if ws.close_rcvd_then_sent or sent is None else "client"
     return Closed(received, ws.close_rcvd.reason if ws.close_rcvd else "", by, sent, received)
 
@@ -399,8 +408,7 @@ async def connect(
         raise SessionError(f"{where} did not answer the upgrade within {timeout:g} s", "timeout") from error
     except InvalidStatus as error:
         _drop(connection)
-        status = error.response.status_code
-        body = bytes(error.response.body or b"")[:200].decode(errors="replace").strip()
+        status, body = error.response.status_code, _excerpt(bytes(error.response.body or b""))
         said = f"{where} answered the upgrade with HTTP {status}" + (f" ({body})" if body else "")
         if status in _AUTH_STATUSES:
             raise AuthRefused(f"{said}: check the credentials, the path and the parameters", status) from error
@@ -420,6 +428,12 @@ async def connect(
         _drop(connection)
         raise
     return connection
+
+
+def _excerpt(body: bytes, limit: int = 200) -> str:
+    """The beginning of a body, cut between two words: half a secret could not be recognised as one."""
+    text = body[: limit + 1].decode(errors="replace")
+    return text.strip() if len(text) <= limit else text[:limit].rpartition(" ")[0].strip()
 
 
 @functools.cache

@@ -1,6 +1,7 @@
 """A device: one simulated wearable, which a scenario script tells what to do."""
 
 import asyncio
+import functools
 import random
 from collections.abc import Callable
 from typing import Any
@@ -34,10 +35,14 @@ class Device:
         self.index = index
         self.target = target
         self.run_id = target.run_id
-        self.random = random.Random(f"{options.seed}/{index}")
         self._credentials: Credentials | None = target.config.credentials
         self.uid = self._credentials.device_uid(index, count) if self._credentials else target.uid
         self._link, self._options, self._watch, self._next_sid = link, options, watch, next_sid
+
+    @functools.cached_property
+    def random(self) -> random.Random:
+        """Made when it is first used: its state is larger than all the rest of a device."""
+        return random.Random(f"{self._options.seed}/{self.index}")
 
     def listen(self, **params: Any) -> ListenSession:
         """A listen session; use it with `async with`. `params` are query parameters of `/v4/listen`.
@@ -85,10 +90,11 @@ class Device:
         Returns:
             see `e2e.clients.http.Api.conversation`.
         """
-        known = session.conversation_id or self._watch.conversation_of(self.uid)
-        async with self.target.api() as api:
-            found = await api.conversation(known)
-        self._link.journal.write("conversation", sid=session.sid, uid=self.uid, **found)
+        told, logged = session.conversation_id, self._watch.conversation_of(self.uid)
+        async with self.target.api(self.uid) as api:
+            found = await api.conversation(told or logged)
+        by = "client" if told else "log" if logged else "newest"
+        self._link.journal.write("conversation", sid=session.sid, uid=self.uid, by=by, **found)
         return found
 
     async def sleep(self, seconds: float) -> None:

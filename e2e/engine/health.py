@@ -2,9 +2,12 @@
 
 import asyncio
 import time
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import psutil
 
+from e2e.clients.session import Roster
 from e2e.clients.timing import Clock
 from e2e.engine.pacer import Pacer
 from e2e.record.journal import Journal
@@ -14,10 +17,20 @@ PROBE_SECONDS = 0.05
 
 
 class Health:
-    """Writes `sends` and `generator` records, and flushes the journal, until cancelled."""
+    """Once a second, until cancelled: writes `sends`, `generator` and `resources` records, flushes the journal, and has
+    the open sessions send their pings. `resources()` gives CPU (share of a core) and memory of each service.
+    """
 
-    def __init__(self, journal: Journal, pacer: Pacer, clock: Clock) -> None:
-        self._journal, self._pacer, self._clock = journal, pacer, clock
+    def __init__(
+        self,
+        journal: Journal,
+        pacer: Pacer,
+        clock: Clock,
+        roster: Roster,
+        resources: Callable[[], Mapping[str, Any]],
+    ) -> None:
+        self._journal, self._pacer, self._clock, self._roster = journal, pacer, clock, roster
+        self._resources = resources
         self._process = psutil.Process()
         self._worst_lag = 0.0
 
@@ -31,6 +44,7 @@ class Health:
                 await asyncio.sleep(0.5)
                 cpu_now, wall_now = time.process_time(), self._clock()
                 self._sample((cpu_now - cpu) / (wall_now - wall))
+                self._roster.ping_some()
                 cpu, wall = cpu_now, wall_now
                 self._journal.flush()
         finally:
@@ -52,7 +66,10 @@ class Health:
             cpu=round(cpu, 4),
             rss_mb=round(self._process.memory_info().rss / 2**20, 1),
             loop_lag_ms=round(lag * 1000, 3),
+            open_sessions=len(self._roster),
         )
+        for service, used in self._resources().items():
+            self._journal.write("resources", service=service, cpu=round(used.cpu, 4), rss_mb=round(used.rss_mb, 1))
 
     def _write_sends(self) -> None:
         sends = self._pacer.take_counts()

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, replace
 
+from e2e.durations import seconds
 from e2e.errors import ScenarioError
-from e2e.verdict.expect import seconds
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import os
 import platform
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -51,7 +51,6 @@ class Run:
         self._watch = LogWatch(journal)
         self._numbers = itertools.count(1)
         self._task: asyncio.Task[None] | None = None
-        self._misuse: UsageError | None = None
 
     def interrupt(self) -> None:
         """End the run: sessions close, services stop, the journal says `interrupted`.
@@ -69,20 +68,21 @@ class Run:
         """
         self._journal.write("run", **self._opening())
         self._task = asyncio.create_task(self._phases())
-        reason, error = "complete", None
+        end: dict[str, Any] = {"reason": "complete", "error": None}
         try:
             await self._task
         except asyncio.CancelledError:
-            reason = "interrupted"
-        except E2EError as problem:
-            reason, error = "error", str(problem)
-            if isinstance(problem, UsageError):
-                self._misuse = problem
-        await self._stop()
-        self._journal.write("end", reason=reason, error=error)
-        self._journal.flush()
-        if self._misuse is not None:
-            raise self._misuse
+            end["reason"] = "interrupted"
+        except Exception as problem:
+            end = {"reason": "error", "error": str(problem) or repr(problem)}
+            if isinstance(problem, ServiceError):
+                end["exit_code"] = int(problem.exit_code)
+            else:
+                raise
+        finally:
+            await self._stop()
+            self._journal.write("end", **end)
+            self._journal.flush()
 
     # Phases
 
@@ -90,14 +90,16 @@ class Run:
         pacer = Pacer(self._clock, self.options.speed, seed=self.options.seed, aligned=self.options.aligned)
         link = self._link(pacer)
         target = Target(self.config, link, self._next_sid, self._directory.run_id)
-        health = asyncio.create_task(Health(self._journal, pacer, self._clock).run())
+        health = asyncio.create_task(
+            Health(self._journal, pacer, self._clock, link.roster, self._services.resources).run()
+        )
         try:
             async with self._phase("boot"):
                 await self._services.start()
             if self.scenario.before:
                 async with self._phase("services"):
                     for step in self.scenario.before:
-                        await self._guard(step(target))
+                        await self._guard(step, target)
             if self._load.count:
                 async with self._phase("stream"):
                     await self._stream(target, link)
@@ -123,12 +125,12 @@ class Run:
         if start:
             await asyncio.sleep(start)
         device = Device(index, self._load.count, target, link, self.options, self._watch, self._next_sid)
-        await self._guard(self.scenario(device, **self._settings))
+        await self._guard(self.scenario, device, **self._settings)
 
-    async def _guard(self, work: Awaitable[None]) -> None:
+    async def _guard(self, work: Callable[..., Awaitable[None]], *arguments: Any, **settings: Any) -> None:
         """Let one device, or one step, fail alone. Its sessions have journalled what went wrong."""
         try:
-            await work
+            await work(*arguments, **settings)
         except SessionError:
             pass
         except UsageError:
@@ -192,7 +194,7 @@ class Run:
             | {"users": self._load.count, "ramp": self._load.ramp, "pace": pace_name(self.options.speed)},
             "services": list(scenario.services),
             "drain": {"event": scenario.drain.event, "required": scenario.drain.required},
-            "expectations": [expectation.to_dict() for expectation in scenario.expect],
+            "expectations": [self.config.adapted(expectation).to_dict() for expectation in scenario.expect],
             "environment": environment(),
         }
 

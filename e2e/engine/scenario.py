@@ -82,7 +82,7 @@ class Scenario:
         """Values for the parameters of the function, converted to the type of each default.
 
         Raises:
-            UsageError: an unknown parameter, or a value of another type.
+            UsageError: an unknown parameter, one without a value, or a value of another type.
         """
         parameters = list(inspect.signature(self.function).parameters.values())[1:]
         known = {p.name: p.default for p in parameters}
@@ -94,6 +94,9 @@ class Scenario:
                 names = ", ".join(known) or "none"
                 raise UsageError(f"{self.name} has no parameter {name!r} (it has: {names}); see `e2e list`")
             values[name] = _convert(name, text, known[name])
+        for name, default in known.items():
+            if default is inspect.Parameter.empty and name not in values:
+                raise UsageError(f"{self.name} needs a value: give it a default, or say --set {name}=VALUE")
         return values
 
 

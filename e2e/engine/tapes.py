@@ -21,23 +21,26 @@ class Tapes:
         self._loading = asyncio.Lock()
 
     async def load(self, audio: str | Tape, codec: str, chunks: int | None) -> FramedTape:
-        """A tape, or the one of that name (or path) and codec, cut or repeated to `chunks`, ready to be sent.
+        """A tape as it is, or the one of that name (or path) and codec, cut or repeated to `chunks`, ready to be sent.
 
         Raises:
             AudioError: there is no such audio.
         """
-        key = (self._options.audio or audio, codec, chunks)
+        key = (audio if isinstance(audio, Tape) else self._options.audio or audio, codec, chunks)
         async with self._loading:
             if key not in self._tapes:
                 # Decoding takes long enough to make every stream late, so it does not happen on the event loop.
                 # One name in the journal means one audio: another cut gets a name of its own.
-                suffix = f"#{len(self._tapes) + 1}" if self._tapes else ""
+                taken = sum(not isinstance(known, Tape) for known, _, _ in self._tapes)
+                suffix = f"#{taken + 1}" if taken else ""
                 self._tapes[key] = await asyncio.to_thread(self._prepare, *key, suffix)
                 self._describe(self._tapes[key].tape)
         return self._tapes[key]
 
     def _prepare(self, audio: str | Tape, codec: str, chunks: int | None, suffix: str) -> FramedTape:
         options, tape = self._options, self._read(audio, codec)
+        if isinstance(audio, Tape):
+            return FramedTape.of(tape if chunks is None else tape.take(chunks), options.mask_per_send)
         if options.duration is not None:
             chunks = max(1, round(options.duration / tape.chunk_seconds))
         chunks = options.chunks or chunks

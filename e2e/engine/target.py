@@ -1,5 +1,7 @@
 """The target: its configuration, and what a run does to it once, before the load."""
 
+import asyncio
+import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,12 +14,19 @@ from e2e.errors import AuthRefused, ConfigError, SessionError
 from e2e.observe.spec import ServiceSpec
 from e2e.protocol import listen
 from e2e.protocol.auth import Credentials, wrong_credentials
+from e2e.verdict.expect import Expectation
+
+REFUSAL_SECONDS = 1.0
+
+CLOUD_SYNC_EVENTS = ("speaker_id_loaded",)
+"""Life-cycle lines that only a backend with cloud sync writes."""
 
 
 @dataclass(frozen=True, slots=True)
 class TargetConfig:
     """A target as `e2e.toml` describes it. `connect_rate` is connections a second, time-outs are in seconds.
 
+    Without `cloud_sync`, the backend loads no speaker embeddings and says nothing of them.
     `timers` is the scale of the stand-in's timers (1.0: as the real service; None: not a stand-in).
     """
 
@@ -31,6 +40,7 @@ class TargetConfig:
     connect_rate: float = 100.0
     connect_timeout: float = 15.0
     ready_timeout: float = 30.0
+    cloud_sync: bool = True
     timers: float | None = None
     details: Mapping[str, Any] = field(default_factory=dict)
 
@@ -48,6 +58,14 @@ class TargetConfig:
             if name in wanted and spec is not None:
                 specs.append(spec)
         return specs
+
+    def adapted(self, expectation: Expectation) -> Expectation:
+        """The expectation as far as this target can fulfil it."""
+        if expectation.check != "lifecycle" or self.cloud_sync:
+            return expectation
+        events = [event for event in expectation.params["events"] if event not in CLOUD_SYNC_EVENTS]
+        optional = [*expectation.params["optional"], *CLOUD_SYNC_EVENTS]
+        return Expectation("lifecycle", {"events": events, "optional": optional})
 
     def journalled(self) -> dict[str, Any]:
         return {
@@ -73,8 +91,8 @@ class Target:
     def uid(self) -> str:
         return self.config.credentials.uid if self.config.credentials else "e2e-test"
 
-    def api(self) -> Api:
-        """HTTP requests to the backend, with the credentials of the run. An asynchronous context manager.
+    def api(self, uid: str | None = None) -> Api:
+        """HTTP requests to the backend as that user (default: the run's). An asynchronous context manager.
 
         Raises:
             ConfigError: the target has no backend.
@@ -84,7 +102,7 @@ class Target:
             self.backend_url,
             self._link.journal,
             self._link.clock,
-            credentials.headers(credentials.uid) if credentials else {},
+            credentials.headers(uid or credentials.uid) if credentials else {},
             allowed_hosts=self.config.allowed_hosts,
         )
 
@@ -101,12 +119,16 @@ class Target:
 
     async def refused_auth(self) -> None:
         """Try to open a listen session without credentials, and with wrong ones; journal how each was refused."""
-        attempts: dict[str, dict[str, str]] = {"no credentials": {}}
+        await self._try_to_listen("no credentials", {})
         credentials = self.config.credentials
         if credentials is None or credentials.scheme != "dev":
-            attempts["wrong token"] = wrong_credentials()
-        for attempt, headers in attempts.items():
-            await self._try_to_listen(attempt, headers)
+            await self._try_to_listen("wrong token", wrong_credentials())
+
+    async def accepted_auth(self) -> None:
+        """Open a listen session with the right credentials and leave at once: what was refused was the credentials."""
+        credentials = self.config.credentials
+        headers = credentials.headers(f"{self.uid}-probe") if credentials else {}
+        await self._try_to_listen("right credentials", headers)
 
     async def _try_to_listen(self, attempt: str, headers: dict[str, str]) -> None:
         link, probe = self._link, _Probe()
@@ -121,6 +143,9 @@ class Target:
                 timeout=link.connect_timeout,
                 allowed_hosts=link.allowed_hosts,
             )
+            with contextlib.suppress(TimeoutError):
+                # A server may accept first and refuse then.
+                await asyncio.wait_for(asyncio.shield(connection.ended), REFUSAL_SECONDS)
             closed = await connection.close()
             if closed.by == "server" and closed.code == 1008:
                 refused, form = True, f"close {closed.code} {closed.reason}".strip()

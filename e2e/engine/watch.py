@@ -16,6 +16,7 @@ class LogWatch:
         self._conversations: dict[str, str] = {}
         self._logs: set[str] = set()
         self._listened: set[str] = set()
+        self._handlers: dict[str, str] = {}
         self._changed = asyncio.Event()
         self.close = journal.subscribe(self._read)
 
@@ -24,8 +25,16 @@ class LogWatch:
             (self._logs.add if record["state"] == "open" else self._logs.discard)(record["service"])
         elif record["type"] == "session" and record["event"] == "open" and record["kind"] == "listen":
             self._listened.add(record["uid"])
+        elif record["type"] == "session" and record["event"] == "connecting" and record["kind"] == "listen":
+            # What the log said of this user before is of another session.
+            for uids in self._seen.values():
+                uids.discard(record["uid"])
         elif record["type"] == "lifecycle" and record.get("uid"):
-            self._seen.setdefault(record["event"], set()).add(record["uid"])
+            uid, session = record["uid"], record.get("session")
+            if record["event"] == "handler_started" and session:
+                self._handlers[uid] = session
+            if session is None or self._handlers.get(uid, session) == session:
+                self._seen.setdefault(record["event"], set()).add(uid)
             if record["event"] in ("conversation_created", "conversation_resumed") and record.get("conversation"):
                 self._conversations[record["uid"]] = record["conversation"]
             self._changed.set()

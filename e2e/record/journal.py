@@ -5,6 +5,8 @@ field, are listed in `docs/journal.md`; a field that a reader does not know is l
 know is skipped.
 """
 
+import itertools
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Self
@@ -21,6 +23,7 @@ FILE_NAME = "journal.jsonl"
 MAX_RECORD_BYTES = 64 * 1024
 MAX_STRING_CHARS = 4 * 1024
 MAX_ITEMS = 500
+MAX_DEPTH = 50
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder()
@@ -59,23 +62,41 @@ class Journal:
     def subscribe(self, reader: Reader) -> Callable[[], None]:
         """Call `reader` with every record from now on; returns the function that ends it."""
         self._readers.append(reader)
-        return lambda: self._readers.remove(reader)
+
+        def leave() -> None:
+            if reader in self._readers:
+                self._readers.remove(reader)
+
+        return leave
 
     def write(self, type: str, /, *, at: float | None = None, **fields: Any) -> Record:
         """Append one record. `at` is an instant of the clock (default: now)."""
         instant = self._clock() if at is None else at
         record = {"t": self.at(instant), "type": type, **fields}
-        line = _encoder.encode(record)
-        if len(line) > MAX_RECORD_BYTES:
-            record = bounded(record)
+        try:
             line = _encoder.encode(record)
-        if self.redactor.suspects(line):
-            record = self.redactor.value(record)
+            fits = len(line) <= MAX_RECORD_BYTES
+        except (RecursionError, UnicodeEncodeError):  # nested without end, or text that no file can hold
+            fits = False
+        if not fits:
+            record = self.redactor.value(bounded(record))
+            line = _encoder.encode(record)
+        elif self.redactor.suspects(line):
+            record = self.redactor.value(bounded(record, MAX_RECORD_BYTES))
             line = _encoder.encode(record)
         self._file.write(line + b"\n")
         for reader in tuple(self._readers):
-            reader(record)
+            self._tell(reader, record)
         return record
+
+    def _tell(self, reader: Reader, record: Record) -> None:
+        """A follower that fails is dropped: it must harm neither what is being recorded nor the connection it is of."""
+        try:
+            reader(record)
+        except Exception as error:
+            if reader in self._readers:
+                self._readers.remove(reader)
+                self.write("note", text=f"a follower of the journal failed and was dropped: {error!r}")
 
     def flush(self) -> None:
         self._file.flush()
@@ -91,21 +112,29 @@ class Journal:
         self.close()
 
 
-def bounded(value: Any, max_chars: int = MAX_STRING_CHARS, max_items: int = MAX_ITEMS) -> Any:
-    """The same value with long strings and long collections cut; what was cut is said in its place."""
+_RUN_INTO_CUT = re.compile(r"[\w.~+/=-]{1,1024}\Z")
+
+
+def bounded(value: Any, max_chars: int = MAX_STRING_CHARS, max_items: int = MAX_ITEMS, depth: int = MAX_DEPTH) -> Any:
+    """The same value with long strings, long collections and deep nesting cut; what was cut is said in its place."""
     if isinstance(value, str):
-        return (
-            value if len(value) <= max_chars else f"{value[:max_chars]}... [{len(value) - max_chars} more characters]"
-        )
+        text = value.encode("utf-8", "backslashreplace").decode() if not value.isascii() else value
+        if len(text) <= max_chars:
+            return text
+        # Whatever runs into the cut goes too: half a secret could not be recognised as one.
+        head = _RUN_INTO_CUT.sub("", text[:max_chars])
+        return f"{head}... [{len(text) - len(head)} more characters]"
+    if not isinstance(value, dict | list | tuple):
+        return value
+    if not depth:
+        return "[nested too deeply]"
+    more = len(value) - max_items
     if isinstance(value, dict):
-        kept = {k: bounded(v, max_chars, max_items) for k, v in list(value.items())[:max_items]}
-        if len(value) > max_items:
-            kept["..."] = f"[{len(value) - max_items} more]"
-        return kept
-    if isinstance(value, list | tuple):
-        kept_items = [bounded(v, max_chars, max_items) for v in value[:max_items]]
-        return kept_items if len(value) <= max_items else [*kept_items, f"[{len(value) - max_items} more]"]
-    return value
+        items = itertools.islice(value.items(), max_items)
+        kept = {bounded(k, max_chars): bounded(v, max_chars, max_items, depth - 1) for k, v in items}
+        return kept if more <= 0 else kept | {"...": f"[{more} more]"}
+    kept_items = [bounded(v, max_chars, max_items, depth - 1) for v in value[:max_items]]
+    return kept_items if more <= 0 else [*kept_items, f"[{more} more]"]
 
 
 def read_journal(path: Path) -> Iterator[Record]:

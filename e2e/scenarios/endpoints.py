@@ -5,7 +5,7 @@ from e2e import Device, Load, expect, scenario, steps
     title="The HTTP endpoint table of the backend, and refused auth; no audio",
     load=Load.none(),
     services=("backend",),
-    before=(steps.endpoint_table, steps.refused_auth),
+    before=(steps.endpoint_table, steps.refused_auth, steps.accepted_auth),
     expect=[
         expect.services_healthy(),
         expect.routes_counted(),

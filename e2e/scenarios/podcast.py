@@ -6,21 +6,7 @@ from e2e import Device, Drain, Load, expect, scenario, steps
     load=Load.users(1),
     before=(steps.endpoint_table, steps.refused_auth, steps.pusher_probe),
     drain=Drain.handlers_ended(),
-    expect=[
-        expect.services_healthy(),
-        expect.routes_counted(),
-        expect.endpoints_as_expected(),
-        expect.auth_refused(),
-        expect.pusher_probed(),
-        expect.connected(),
-        expect.ready(),
-        expect.all_chunks_sent(),
-        expect.transcripts_received(),
-        expect.conversation_stored(),
-        expect.lifecycle(),
-        expect.close_code(1000),
-        expect.zero_import_errors(),
-    ],
+    expect=expect.whole_pipeline(),
 )
 async def podcast(device: Device, chunks: int = 3000) -> None:
     """The proof that a change keeps the pipeline whole, at the pace of a real device."""

@@ -5,13 +5,12 @@
 Durations are "5s", "250ms", "2m", or a number of seconds.
 """
 
-import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
 
+from e2e.durations import seconds
 from e2e.errors import ScenarioError
 from e2e.verdict.sessions import METRICS
 
@@ -25,9 +24,6 @@ LIFECYCLE = (
 """What the backend's log says of one clean session."""
 
 PERCENTILES = {"p50": 50, "p90": 90, "p95": 95, "p99": 99}
-
-_UNITS = {"ms": 0.001, "s": 1.0, "": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
-_DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|min|m|h|)\s*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,23 +44,6 @@ class Expectation:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "Expectation":
         return cls(str(data.get("check")), {k: v for k, v in data.items() if k != "check"})
-
-
-def seconds(duration: str | float) -> float:
-    """A duration in seconds.
-
-    Raises:
-        ScenarioError: it is none, or not above zero.
-    """
-    value = math.nan
-    if isinstance(duration, str):
-        match = _DURATION.fullmatch(duration)
-        value = float(match[1]) * _UNITS[match[2]] if match else math.nan
-    elif isinstance(duration, int | float) and not isinstance(duration, bool):
-        value = float(duration)
-    if not (math.isfinite(value) and value > 0):
-        raise ScenarioError(f'{duration!r} is not a duration; write "5s", "250ms", "2m" or a number of seconds above 0')
-    return value
 
 
 def services_healthy() -> Expectation:
@@ -197,3 +176,22 @@ def _count(value: int, where: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise ScenarioError(f"{where}: {value!r} is not a number of 1 or more")
     return value
+
+
+def whole_pipeline() -> list[Expectation]:
+    """All that the proof of backend and pusher together consists of: the expectations of `smoke` and `podcast`."""
+    return [
+        services_healthy(),
+        routes_counted(),
+        endpoints_as_expected(),
+        auth_refused(),
+        pusher_probed(),
+        connected(),
+        ready(),
+        all_chunks_sent(),
+        transcripts_received(),
+        conversation_stored(),
+        lifecycle(),
+        close_code(1000),
+        zero_import_errors(),
+    ]

@@ -6,6 +6,7 @@ import wave
 import numpy as np
 import pytest
 
+from e2e.audio.library import load_tape
 from e2e.engine import tapes as tapes_module
 from e2e.engine.options import Options
 from e2e.engine.tapes import Tapes
@@ -58,7 +59,7 @@ async def test_the_audio_is_read_once_for_all_its_cuts(journal, beep, monkeypatc
 
 async def test_another_cut_gets_a_name_of_its_own(journal, beep):
     tapes = Tapes(journal, Options())
-    whole, cut, again = [await tapes.load(beep, "pcm16", chunks) for chunks in (None, 3, 12)]
+    whole, cut, again = [(await tapes.load(beep, "pcm16", chunks)).tape for chunks in (None, 3, 12)]
     assert [len(tape.chunks) for tape in (whole, cut, again)] == [5, 3, 12]
     names = [record["name"] for record in described(journal)]
     assert names == [whole.name, cut.name, again.name] == ["beep.wav", "beep.wav#2", "beep.wav#3"]
@@ -75,18 +76,18 @@ async def test_another_cut_gets_a_name_of_its_own(journal, beep):
     ),
 )
 async def test_the_command_line_says_how_much_is_played(journal, beep, options, chunks):
-    tape = await Tapes(journal, Options(**options)).load(beep, "pcm16", 4)
+    tape = (await Tapes(journal, Options(**options)).load(beep, "pcm16", 4)).tape
     assert len(tape.chunks) == chunks
 
 
 async def test_the_command_line_says_what_is_played(journal, beep):
     tapes = Tapes(journal, Options(audio=beep))
-    assert (await tapes.load("podcast", "pcm16", 2)).name == "beep.wav"
+    assert (await tapes.load("podcast", "pcm16", 2)).tape.name == "beep.wav"
     assert [record["name"] for record in described(journal)] == ["beep.wav"]
 
 
 async def test_utterances_are_described_with_their_times(journal):
-    tape = await Tapes(journal, Options()).load("podcast", "pcm16", 150)
+    tape = (await Tapes(journal, Options()).load("podcast", "pcm16", 150)).tape
     (record,) = described(journal)
     assert record["utterances"] and len(record["utterances"]) == len(tape.utterances)
     assert all(0 <= u["onset"] < u["end"] <= 15.0 and u["text"] for u in record["utterances"])
@@ -107,4 +108,23 @@ async def test_loading_does_not_stop_the_event_loop(journal):
     while not loading.done():
         await asyncio.sleep(0)
         turns += 1
-    assert turns > 10 and len((await loading).chunks) == 3000
+    assert turns > 10 and len((await loading).tape.chunks) == 3000
+
+
+async def test_a_tape_of_the_script_is_played_as_it_is(journal, beep):
+    tapes = Tapes(journal, Options(audio=beep, chunks=2))
+    own = load_tape("tone", chunks=7)
+    assert (await tapes.load(own, "pcm16", None)).tape == own
+    assert len((await tapes.load(own, "pcm16", 3)).tape.chunks) == 3
+
+
+@pytest.mark.parametrize("per_send", [False, True])
+async def test_frames_are_shared_or_masked_anew_as_asked_for(journal, beep, per_send):
+    framed = await Tapes(journal, Options(mask_per_send=per_send)).load(beep, "pcm16", None)
+    first, again = framed.frame(0), framed.frame(0)
+    assert (first is again) != per_send and (first[4:8] == again[4:8]) != per_send
+    assert first[:4] == b"\x82\xfe" + (3200).to_bytes(2, "big") and first[4:8] != bytes(4)
+    unmasked = bytes(b ^ first[4 + i % 4] for i, b in enumerate(first[8:]))
+    assert unmasked == framed.tape.chunks[0]
+    keys = {framed.frame(k)[4:8] for k in range(len(framed.tape.chunks))}
+    assert len(keys) == len(framed.tape.chunks)

@@ -10,7 +10,7 @@ import textwrap
 import pytest
 
 from e2e.errors import JournalError
-from e2e.record.journal import MAX_RECORD_BYTES, Journal, read_journal
+from e2e.record.journal import MAX_RECORD_BYTES, MAX_STRING_CHARS, Journal, read_journal
 from e2e.record.redact import MASK, Redactor
 
 
@@ -68,6 +68,43 @@ def test_a_gigantic_message_is_cut_and_says_so(tmp_path, clock):
     assert path.stat().st_size < MAX_RECORD_BYTES
     (record,) = read_journal(path)
     assert "more characters" in record["data"]["text"] and record["data"]["list"][-1] == "[99500 more]"
+
+
+def test_a_secret_across_the_cut_leaves_no_half(tmp_path, clock):
+    secret = "k3y-" + "a1b2c3d4" * 8
+    path = tmp_path / "j"
+    with Journal(path, clock, Redactor([secret])) as journal:
+        for before in range(MAX_STRING_CHARS - 80, MAX_STRING_CHARS + 10, 7):
+            journal.write("log", text="x " * (before // 2) + secret + " y" * 100_000)
+    assert "k3y" not in path.read_text() and "a1b2" not in path.read_text()
+
+
+def test_what_is_nested_without_end_or_cannot_be_encoded_is_still_a_record(tmp_path, clock):
+    nested: list = []
+    for _ in range(5000):
+        nested = [nested, {"token": "sesame-1"}]
+    path = tmp_path / "j"
+    with Journal(path, clock, Redactor(["sesame-1"])) as journal:
+        journal.write("message", data=nested)
+        journal.write("log", text="lone surrogate \udcff")
+    first, second = read_journal(path)
+    assert "nested too deeply" in str(first) and "sesame" not in str(first)
+    assert second["text"] == "lone surrogate \\udcff"
+
+
+def test_a_follower_that_fails_is_dropped_and_nobody_else_is_harmed(tmp_path, clock):
+    seen = []
+
+    def broken(record):
+        raise KeyError("x")
+
+    with Journal(tmp_path / "j", clock) as journal:
+        journal.subscribe(broken)
+        journal.subscribe(seen.append)
+        journal.write("note", text="one")
+        journal.write("note", text="two")
+    texts = [r["text"] for r in seen]
+    assert "one" in texts and "two" in texts and any("dropped" in text for text in texts) and len(texts) == 3
 
 
 def test_hostile_text_stays_on_its_line(tmp_path, clock):
