@@ -134,6 +134,16 @@ CATALOGUE: tuple[Entry, ...] = (
 
 EVENTS = frozenset(entry.event for entry in CATALOGUE)
 
+# What tells the two services apart: events that only one of them has, and the paths that only one of them serves.
+_OWN_EVENTS = {
+    service: frozenset(entry.event for entry in CATALOGUE if entry.services == (service,)) for service in EITHER
+}
+_OWN_PATHS = {
+    "backend": re.compile(r"/v\d+/(?!trigger/)"),
+    "pusher": re.compile(rf"/health$|{re.escape(PUSHER_PATH)}$"),
+}
+_ACCESS = re.compile(rf'{_PEER} - "[A-Z][A-Za-z]+ (?P<path>/[^\s?"]*)')
+
 
 def _hint(service: str) -> Callable[[str], object]:
     """One look that tells most lines to be no life-cycle line."""
@@ -153,6 +163,16 @@ def recognise(service: str, line: Line) -> Event | None:
         if service in entry.services and entry.opening in line.message and (match := entry.pattern.match(line.message)):
             return _event(entry.event, match)
     return None
+
+
+def proves(service: str, line: Line, event: Event | None) -> bool:
+    """Whether only this service can have said the line, which `recognise` gave as `event`.
+
+    That is an event of its own, or a request or upgrade of a path of its own in uvicorn's access log.
+    """
+    if access := _ACCESS.match(line.message):
+        return bool(_OWN_PATHS[service].match(access["path"]))
+    return event is not None and event.event in _OWN_EVENTS[service]
 
 
 def _event(event: str, match: re.Match[str]) -> Event:

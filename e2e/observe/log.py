@@ -1,12 +1,13 @@
 """The log of one service: every line redacted, kept in `logs/SERVICE.log`, and told to the journal with its meaning."""
 
 import asyncio
+import contextlib
 import json
 import re
 from pathlib import Path
 from typing import Any
 
-from e2e.observe.catalogue import recognise
+from e2e.observe.catalogue import proves, recognise
 from e2e.observe.imports import ErrorLine, ErrorScanner, Finding, ImportFinding
 from e2e.observe.lines import Line, clean, envelope, normalise
 from e2e.observe.messages import Broken
@@ -21,7 +22,8 @@ _EXCEPTION = re.compile(r"[\w.]*(?:Error|Exception|Exit|Interrupt)\b")
 class ServiceLog:
     """Takes the lines of one service from any source, in order.
 
-    `phase` is what the run is doing; the owner sets it.
+    `phase` is what the run is doing; the owner sets it. `boot_marker` and `proof` are lines that only the service
+    itself says: when it booted, and when it was used. `told` are the import errors so far, as (module, name).
     """
 
     def __init__(self, service: str, journal: Journal, log_file: Path) -> None:
@@ -30,6 +32,12 @@ class ServiceLog:
         self.lines = 0
         self.bytes = 0
         self.boot_marker: str | None = None
+        self.proof: str | None = None
+        self.told: set[tuple[str | None, str | None]] = set()
+        self._failures = 0
+        self._unreadable = 0
+        self._gap = 0.0
+        self._gap_began: float | None = None
         self._last_line = ""
         self._last_error: str | None = None
         self._last_import: Broken | None = None
@@ -45,18 +53,36 @@ class ServiceLog:
         self._source = (source, where)
 
     def opened(self) -> None:
-        """The source is being read from now on."""
+        """The source is being read from now on, or again."""
+        self._end_gap()
         self._log_source("open")
 
     def failed(self, error: str) -> None:
-        """The source cannot be read, or ended before the run did."""
+        """The source cannot be read, or ended before the run did: nobody reads until it is `opened` again."""
+        self._failures += 1
+        if self._gap_began is None:
+            self._gap_began = self._journal.now()
         self._log_source("failed", error=self._safe(error))
 
     def take(self, raw: bytes, size: int | None = None) -> None:
-        """One line without its end; `size` is what it took in its source, in bytes."""
+        """One line without its end; `size` is what it took in its source, in bytes.
+
+        Never raises: a line that cannot be read must not stop the reading of those after it.
+        """
         at = self._journal.origin + self._journal.now()
         self.lines += 1
         self.bytes += len(raw) + 1 if size is None else size
+        try:
+            self._read(raw, at)
+        except Exception as error:
+            self._unreadable += 1
+            text = f"[a line of {len(raw)} bytes that could not be read: {type(error).__name__}]"
+            # What cannot be written either (a full disk) is at least counted.
+            with contextlib.suppress(Exception):
+                self._file.write(text.encode() + b"\n")
+                self._journal.write("log", at=at, service=self.service, n=self.lines, level=None, text=text)
+
+    def _read(self, raw: bytes, at: float) -> None:
         text = clean(raw)
         found = normalise(text, self.lines, self.phase, at)
         lines = [self._redacted(line) for line in found]
@@ -93,7 +119,22 @@ class ServiceLog:
         if self._silence:
             self._silence.cancel()
         self._file.close()
-        self._log_source(state, lines=self.lines, bytes=self.bytes, boot_marker=self.boot_marker)
+        self._end_gap()
+        self._log_source(
+            state,
+            lines=self.lines,
+            bytes=self.bytes,
+            boot_marker=self.boot_marker,
+            proof=self.proof,
+            failures=self._failures,
+            gap_seconds=round(self._gap, 3),
+            unreadable=self._unreadable,
+        )
+
+    def _end_gap(self) -> None:
+        if self._gap_began is not None:
+            self._gap += self._journal.now() - self._gap_began
+            self._gap_began = None
 
     def _stored(self, text: str) -> str:
         """The line as it was, without secrets; those that JSON escapes disguise included."""
@@ -115,6 +156,8 @@ class ServiceLog:
 
     def _recognise(self, line: Line) -> None:
         event = recognise(self.service, line)
+        if self.proof is None and proves(self.service, line, event):
+            self.proof = line.text
         if event is None:
             return
         if event.event == "startup_complete" and self.boot_marker is None:
@@ -144,6 +187,7 @@ class ServiceLog:
     def _tell_import(self, finding: ImportFinding) -> None:
         broken, first = finding.broken, finding.first
         self._last_import = broken
+        self.told.add(broken.what)
         self._journal.write(
             "import_error",
             at=first.at,

@@ -4,9 +4,9 @@ Both call a sink with every line from `open` on, and go on until `close`, which 
 """
 
 import asyncio
-import contextlib
 import os
 import stat
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import BinaryIO, Protocol
@@ -14,6 +14,9 @@ from typing import BinaryIO, Protocol
 from e2e.errors import ConfigError
 from e2e.observe.child import READ_BYTES, Child, Sink, Warden
 from e2e.observe.lines import LineSplitter
+
+# A rotation takes the name away for a moment; a name that is gone for longer is a loss.
+_VANISHED_SECONDS = 1.0
 
 # Told of each change: the state of the journal's `log_source` record and, when it failed, why.
 Told = Callable[[str, str | None], None]
@@ -36,7 +39,8 @@ class FileSource:
     """Follows a file from its present end; a file that does not exist yet is read from its start once it does.
 
     A rotated file (another one under the name) is read to its end before the new one is; a truncated file is read
-    from its start. Two rotations within one poll lose the file between them.
+    from its start. Two rotations within one poll lose the file between them. The source failed while the file cannot
+    be read or its name is gone, until one can be opened again; what is still held is read on meanwhile.
     """
 
     kind = "file"
@@ -50,11 +54,14 @@ class FileSource:
         self._file: BinaryIO | None = None
         self._splitter = LineSplitter()
         self._task: asyncio.Task[None] | None = None
-        self._error: str | None = None
         self._was_open = False
+        self._problem: str | None = None
+        self._failing = False
+        self._missed: float | None = None
 
     async def open(self) -> None:
         self._try_open(from_end=True)
+        self._tell()
         self._task = asyncio.create_task(self._follow())
 
     async def close(self) -> str:
@@ -72,6 +79,7 @@ class FileSource:
 
     async def _look(self) -> None:
         """Take what is new, and go over to a new file under the name."""
+        self._problem = None
         if self._file is not None:
             await self._take()
             if self._replaced():
@@ -80,12 +88,13 @@ class FileSource:
         if self._file is None:
             self._try_open(from_end=False)
             await self._take()
+        self._tell()
 
     async def _take(self) -> None:
         file = self._file
         if file is None:
             return
-        with contextlib.suppress(OSError):
+        try:
             if os.fstat(file.fileno()).st_size < file.tell():
                 self._end_line()
                 file.seek(0)
@@ -93,12 +102,16 @@ class FileSource:
                 for line, size in self._splitter.feed(data):
                     self._sink(line, size)
                 await asyncio.sleep(0)
+        except OSError as error:
+            self._problem = error.strerror
 
     def _replaced(self) -> bool:
         try:
             now = self._path.stat()
         except OSError:
-            return False  # renamed away, the new one not there yet: its writer may still hold the old one
+            self._miss()  # renamed away, the new one not there yet: its writer may still hold the old one
+            return False
+        self._missed = None
         mine = os.fstat(self._file.fileno()) if self._file else None
         return mine is None or (now.st_dev, now.st_ino) != (mine.st_dev, mine.st_ino)
 
@@ -109,16 +122,30 @@ class FileSource:
                 raise OSError(None, "not a regular file")
             self._file = self._path.open("rb", buffering=0)
         except FileNotFoundError:
+            if self._was_open:
+                self._miss()
             return
         except OSError as error:
-            if self._error is None:
-                self._error = f"cannot read {self._path}: {error.strerror}"
-                self._told("failed", self._error)
+            self._problem = error.strerror
             return
+        self._missed = None
         if from_end:
             self._file.seek(0, os.SEEK_END)
-        if not self._was_open:
-            self._was_open = True
+        self._tell()
+
+    def _miss(self) -> None:
+        now = time.monotonic()
+        self._missed = self._missed or now
+        if now - self._missed > _VANISHED_SECONDS:
+            self._problem = "it is gone"
+
+    def _tell(self) -> None:
+        """Say once that the file cannot be read, and once that it can be again."""
+        if self._problem and not self._failing:
+            self._failing = True
+            self._told("failed", f"cannot read {self._path}: {self._problem}")
+        elif self._file and not self._problem and (self._failing or not self._was_open):
+            self._was_open, self._failing = True, False
             self._told("open", None)
 
     def _drop(self) -> None:
@@ -151,11 +178,11 @@ class CommandSource:
         self._child: Child | None = None
         self._task: asyncio.Task[None] | None = None
         self._last = b""
+        self._reading = False
 
     async def open(self) -> None:
         """Raises ConfigError when the command cannot be started."""
-        self._child = await self._start()
-        self._told("open", None)
+        await self._start()
         self._task = asyncio.create_task(self._keep_running())
 
     async def close(self, grace: float = 2.0) -> str:
@@ -163,11 +190,22 @@ class CommandSource:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
         if self._child:
+            ended = self._child.code is not None
             await self._child.end(grace)
+            if ended:
+                self._tell_end(self._child)
         return "closed"
 
-    async def _start(self) -> Child:
-        return await Child.start(self._argv, self._line, self._guard)
+    async def _start(self) -> None:
+        self._child = await Child.start(self._argv, self._line, self._guard)
+        self._reading = True
+        self._told("open", None)
+
+    def _tell_end(self, child: Child) -> None:
+        """Say, once, that the command ended by itself."""
+        if self._reading:
+            self._reading = False
+            self._told("failed", f"ended with code {child.code}: {self._last[:300].decode(errors='replace')}")
 
     def _line(self, line: bytes, size: int) -> None:
         self._last = line or self._last
@@ -179,14 +217,12 @@ class CommandSource:
         while self._child:
             began = loop.time()
             await self._child.exited.wait()
-            self._told("failed", f"ended with code {self._child.code}: {self._last[:300].decode(errors='replace')}")
+            self._tell_end(self._child)
             if loop.time() - began > 60:
                 wait = self._backoff
             await asyncio.sleep(wait)
             wait = min(wait * 2, 15.0)
             try:
-                self._child = await self._start()
+                await self._start()
             except ConfigError as error:
                 self._told("failed", str(error))
-                continue
-            self._told("open", None)

@@ -126,6 +126,74 @@ def test_records_of_a_log(journal, tmp_path):
     assert (found["module"], found["phase"], found["source"], found["n"]) == ("late", "stream", "log", 4)
 
 
+def test_a_source_that_failed_says_so_when_it_closes(tmp_path):
+    seconds = [0.0]
+    with Journal(tmp_path / "journal.jsonl", lambda: seconds[-1]) as journal:
+        log = ServiceLog("backend", journal, tmp_path / "backend.log")
+        log.opened()
+        for now, why in ((1.0, "no pod"), (3.0, "no pod"), (4.0, None), (5.0, "gone")):
+            seconds.append(now)
+            log.failed(why) if why else log.opened()
+        seconds.append(7.5)
+        log.close()
+        (closed,) = [r for r in records(journal, "log_source") if r["state"] == "closed"]
+    assert (closed["failures"], closed["gap_seconds"]) == (3, 5.5)
+
+
+class Breaks(Redactor):
+    """A stand-in for whatever in the reading of a line may fail."""
+
+    def text(self, text):
+        if "poison" in text:
+            raise RecursionError
+        return super().text(text)
+
+
+def test_a_line_that_breaks_its_reader_is_counted_and_passed_over(tmp_path):
+    deep = '{"message": "deep", "a": ' + '{"a": ' * 3000 + "1" + "}" * 3001
+    with Journal(tmp_path / "journal.jsonl", time.monotonic, Breaks()) as journal:
+        log = ServiceLog("backend", journal, tmp_path / "backend.log")
+        for line in ("INFO:x:one", "INFO:x:poison", deep, deep.replace("3", "token"), "INFO:x:three"):
+            log.take(line.encode())
+        log.take(b"ERROR:x:No module named 'late'")
+        log.close()
+        told = records(journal, "log")
+        (closed,) = records(journal, "log_source")
+        assert [r["module"] for r in records(journal, "import_error")] == ["late"]
+    assert told[1]["text"] == "[a line of 13 bytes that could not be read: RecursionError]"
+    assert [r["n"] for r in told] == [1, 2, 3, 4, 5, 6] and closed["lines"] == 6
+    assert closed["unreadable"] >= 1
+    assert "poison" not in (tmp_path / "backend.log").read_text()
+
+
+@pytest.mark.parametrize(
+    ("service", "line", "proof"),
+    [
+        ("backend", 'INFO:     127.0.0.1:1 - "WebSocket /v4/listen?language=en" [accepted]', True),
+        ("backend", 'INFO:     127.0.0.1:1 - "WebSocket /v1/trigger/listen?uid=a" [accepted]', False),
+        ("pusher", "INFO:     ('127.0.0.1', 1) - \"WebSocket /v1/trigger/listen?uid=a\" [accepted]", True),
+        ("pusher", 'INFO:     127.0.0.1:1 - "WebSocket /v4/listen" 403', False),
+        ("backend", 'INFO:     127.0.0.1:1 - "GET /v1/conversations?limit=1 HTTP/1.1" 200 OK', True),
+        ("pusher", 'INFO:     127.0.0.1:1 - "GET /v1/conversations?limit=1 HTTP/1.1" 200 OK', False),
+        ("pusher", 'INFO:     127.0.0.1:1 - "GET /health HTTP/1.1" 200 OK', True),
+        ("backend", 'INFO:     127.0.0.1:1 - "GET /health HTTP/1.1" 404 Not Found', False),
+        ("backend", "INFO:routers.transcribe:_listen u1 s1", True),
+        ("pusher", "INFO:routers.transcribe:_listen u1 s1", False),
+        ("pusher", "INFO:routers.pusher:_websocket_util_trigger u1", True),
+        ("backend", "INFO:routers.pusher:_websocket_util_trigger u1", False),
+        ("backend", "INFO:     Application startup complete.", False),
+        ("backend", "INFO:cron:unrelated", False),
+    ],
+)
+def test_only_lines_of_the_service_itself_prove_that_this_is_its_log(journal, tmp_path, service, line, proof):
+    log = ServiceLog(service, journal, tmp_path / "a.log")
+    log.take(b"INFO:x:first")
+    log.take(line.encode())
+    log.close()
+    (closed,) = records(journal, "log_source")
+    assert closed["proof"] == (line if proof else None)
+
+
 async def test_an_import_error_is_told_when_the_log_falls_silent(journal, tmp_path):
     log = ServiceLog("pusher", journal, tmp_path / "pusher.log")
     told = asyncio.Event()

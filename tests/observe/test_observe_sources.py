@@ -113,6 +113,38 @@ async def test_rotation_and_truncation_lose_nothing(tmp_path, caught):
     assert caught.lines == ["1", "2", "3", "4", "5", *["6"] * 10, "7"]
 
 
+async def test_a_file_that_vanishes_failed_until_another_one_comes(tmp_path, caught):
+    path = tmp_path / "a.log"
+    path.write_text("")
+    source = FileSource(path, caught.sink, caught.tell, poll=0.02)
+    await source.open()
+    held = path.open("a")
+    path.unlink()
+    await until(lambda: caught.states == ["open", "failed"])
+    assert caught.told[-1][1].endswith("a.log: it is gone")
+    held.write("late\n")
+    held.close()
+    await until(lambda: caught.lines == ["late"])
+    path.write_text("new\n")
+    await until(lambda: caught.lines == ["late", "new"])
+    assert await source.close() == "closed"
+    assert caught.states == ["open", "failed", "open"]
+
+
+async def test_a_file_whose_name_comes_back_is_not_read_twice(tmp_path, caught):
+    path = tmp_path / "a.log"
+    path.write_text("")
+    source = FileSource(path, caught.sink, caught.tell, poll=0.02)
+    await source.open()
+    append(path, "one\n")
+    path.rename(tmp_path / "away.log")
+    await until(lambda: caught.states == ["open", "failed"])
+    (tmp_path / "away.log").rename(path)
+    await until(lambda: caught.states == ["open", "failed", "open"])
+    await source.close()
+    assert caught.lines == ["one"]
+
+
 async def test_what_is_no_file_fails_with_a_reason(tmp_path, caught):
     source = FileSource(tmp_path, caught.sink, caught.tell, poll=0.02)
     await source.open()
@@ -142,6 +174,15 @@ async def test_a_command_that_ends_early_failed_and_is_started_again(caught, gua
     await source.close()
     assert caught.told[1] == ("failed", "ended with code 3: no such pod")
     assert caught.lines[:4] == ["line", "no such pod"] * 2
+
+
+async def test_a_command_that_ended_just_before_the_run_failed_too(caught, guard):
+    source = CommandSource(["echo", "hello"], caught.sink, caught.tell, guard)
+    await source.open()
+    # Busy, as a loaded loop is: nothing of ours runs between the command's end and the close.
+    await until(lambda: source._child.code is not None)
+    await source.close()
+    assert caught.told == [("open", None), ("failed", "ended with code 0: hello")] and caught.lines == ["hello"]
 
 
 async def test_a_command_that_does_not_exist(caught, guard):
