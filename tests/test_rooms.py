@@ -24,7 +24,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "standin": {"protocol", "audio.codec"},
     "scenarios": set(),
 }
-EVERYTHING = {"cli", "config", "errors"}
+# What stands above the rooms, and the small things that stand below all of them.
+ABOVE = {"cli", "config"}
+COMMON = {"errors", "durations", "__version__"}
 PURE = ("audio", "protocol", "record", "verdict")
 
 
@@ -57,15 +59,13 @@ def test_every_room_has_its_rules():
     rooms = {path.name for path in PACKAGE.iterdir() if (path / "__init__.py").is_file()}
     assert rooms == {*MAY_IMPORT, "cli"}
     single = {path.stem for path in PACKAGE.glob("*.py")} - {"__init__"}
-    assert single <= EVERYTHING
+    assert single <= ABOVE | COMMON
     assert all(modules(room) for room in MAY_IMPORT)
 
 
 @pytest.mark.parametrize("room", MAY_IMPORT)
 def test_a_room_imports_only_what_it_may(room):
-    rules = MAY_IMPORT[room] | {room, "errors"}
-    if room == "engine":
-        rules = rules | {"__version__"}
+    rules = MAY_IMPORT[room] | COMMON | {room}
     if room == "scenarios":
         rules = set(e2e.__all__)  # the public API, as a script of anyone's would
     wrong = {str(path.relative_to(PACKAGE)): bad for path in modules(room) if (bad := _wrong(path, rules))}
@@ -79,7 +79,7 @@ def _wrong(path: Path, rules: set[str]) -> list[str]:
 def test_no_room_but_the_command_line_imports_configuration_or_command_line():
     for room in MAY_IMPORT:
         for path in modules(room):
-            assert not {name for name in ours(path) if name.split(".")[0] in ("cli", "config")}, path
+            assert not {name for name in ours(path) if name.split(".")[0] in ABOVE}, path
 
 
 @pytest.mark.parametrize("room", PURE)
@@ -89,5 +89,8 @@ def test_pure_rooms_open_no_connection_and_read_no_clock(room):
         assert not {name for name in imports(path) if allowed(name, network)}, path
 
 
-def test_errors_stand_alone():
+def test_the_common_modules_stand_below_all_rooms():
+    for path in PACKAGE.glob("*.py"):
+        if path.stem in COMMON:
+            assert {name.split(".")[0] for name in ours(path)} <= COMMON, path
     assert ours(PACKAGE / "errors.py") == set()
