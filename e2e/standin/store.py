@@ -3,11 +3,14 @@
 Writes are small and the file lives as long as a run, so they are neither synced nor moved off the event loop.
 """
 
+import contextlib
+import fcntl
 import json
+import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from e2e.standin.models import Document, iso
@@ -23,6 +26,17 @@ CREATE TABLE IF NOT EXISTS segments (
 """
 
 
+@contextlib.contextmanager
+def _alone(directory: Path) -> Iterator[None]:
+    """Hold the lock of a directory: one process after the other gets in."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
 class Store:
     """Users, conversations and their segments. Times are Unix seconds."""
 
@@ -30,9 +44,11 @@ class Store:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5.0)
         self._lock = threading.RLock()
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=OFF")
-        self._db.executescript(_SCHEMA)
+        # Turning a fresh file to WAL fails at once, whatever the timeout, when two do it at the same moment.
+        with _alone(path.parent):
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA synchronous=OFF")
+            self._db.executescript(_SCHEMA)
 
     def close(self) -> None:
         self._db.close()
