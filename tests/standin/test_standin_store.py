@@ -4,7 +4,7 @@ import multiprocessing
 
 from e2e.standin.store import Store
 
-FILES = 60
+FILES = 150
 
 
 def boot(directory, uid, together, outcomes):
