@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-slow bench example lint clean
+.PHONY: demo test test-slow bench bench-long example lint clean
 
 demo: $(VENV)/.demo
 	$(BIN)/e2e run smoke --standin
@@ -14,8 +14,12 @@ test: $(VENV)/.dev
 test-slow: $(VENV)/.dev
 	$(BIN)/python -m pytest -m slow --timeout 1200 --durations 10
 
-bench: $(VENV)/.dev
+bench: $(VENV)/.bench
 	$(BIN)/python -m benchmarks
+
+# Half an hour at a constant load: does the memory grow?
+bench-long: $(VENV)/.bench
+	$(BIN)/python -m benchmarks --long 30
 
 # The kept example: a real run, its reports rebuilt where they are read.
 example: $(VENV)/.dev
@@ -36,6 +40,10 @@ $(VENV)/bin/python:
 
 $(VENV)/.demo: $(VENV)/bin/python pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[standin]'
+	@touch $@
+
+$(VENV)/.bench: $(VENV)/bin/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/bin/python pyproject.toml

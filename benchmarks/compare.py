@@ -22,12 +22,14 @@ Say = Callable[[str], None]
 class Plan:
     """What is done: with whom, at which loads, how often, and until which instant limits are searched.
 
-    `loads` and `few` are numbers of streams, `search_until` is of the monotonic clock (None: no search).
+    `loads`, `few` and `most` (what the limit of open files allows) are numbers of streams, `search_until` is of the
+    monotonic clock (None: no search).
     """
 
     names: Sequence[str]
     loads: Mapping[str, int]
     batches: int
+    most: int = 60_000
     few: int = FEW_STREAMS
     few_lengths: Lengths = Lengths(2.0, 3.0)  # noqa: RUF009 - immutable
     search_lengths: Lengths = Lengths(5.0, 8.0)  # noqa: RUF009 - immutable
@@ -58,8 +60,13 @@ class Comparison:
         }
 
     def on_time(self, name: str) -> int:
-        trials = [self.few[name], *(batch[name] for batch in self.batches), *self.searches.get(name, [])]
-        return max((trial.streams for trial in trials if trial.on_time), default=0)
+        """The largest number of streams that any trial saw on time."""
+        return max((trial.streams for trial in self.trials() if trial.contestant == name and trial.on_time), default=0)
+
+    def trials(self) -> list[Trial]:
+        """All of them."""
+        groups = [self.few.values(), *(batch.values() for batch in self.batches), *self.searches.values()]
+        return [trial for group in groups for trial in group]
 
     def _kib_per_stream(self, trial: Trial) -> float | None:
         few = self.few[trial.contestant]
@@ -108,7 +115,7 @@ def search(
 ) -> list[Trial]:
     """Bisect the ladder of a client between the load that is known to be on time and its top, until time is up."""
     known = comparison.on_time(contestant.name)
-    rungs = [known, *(rung for rung in contestant.ladder if rung > known)]
+    rungs = [known, *(rung for rung in contestant.ladder if known < rung <= plan.most)]
     low, high, trials = 0, len(rungs), []
     lengths = plan.search_lengths
     again = False
@@ -132,15 +139,17 @@ def search(
 
 def noisy(trial: Trial) -> bool:
     """Whether others had so much of the core that a late chunk may be theirs."""
-    return trial.noise is not None and sum(trial.noise.values()) > NOISY
+    return trial.strangers > 0 or (trial.noise is not None and sum(trial.noise.values()) > NOISY)
 
 
 def line(stage: str, trial: Trial) -> str:
     """A trial in one line."""
     where = f"{stage:8} {trial.contestant:16} {trial.streams:5} streams: "
     lost = f", {trial.lost} chunks lost" if trial.lost else ""
+    lost += f", {trial.strangers} streams of somebody else" if trial.strangers else ""
     if trial.jitter_ms is None or trial.noise is None:
-        return f"{where}never ran all at once{lost}"
+        said = f"; it said: {trial.said.splitlines()[-1]}" if trial.said else ""
+        return f"{where}never ran all at once{lost}{said}"
     sent, received = trial.messages["sent"], trial.messages["received"]
     missed = f", {received} of {sent} messages received" if received != sent else ""
     return (

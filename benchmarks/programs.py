@@ -71,6 +71,11 @@ class Program:
             self._process.kill()
             self._process.wait()
 
+    def last_words(self, size: int = 600) -> str:
+        """The end of what it said, to know why it did not do what it should."""
+        streams = (self.output, self.output.with_suffix(".err"))
+        return "\n".join(path.read_text(errors="replace").strip()[-size:] for path in streams).strip()
+
     def last_json(self) -> dict[str, Any]:
         """The last line of its output that is a JSON object; empty when there is none."""
         for line in reversed(self.output.read_text(errors="replace").splitlines()):

@@ -33,6 +33,7 @@ struct stream {
     int fd;
     enum state state;
     int deaf, clean;
+    int64_t accepted;
     uint8_t head[14], head_size, opcode, fin, mask[4];
     uint64_t left, frame_size, message_size;
     uint8_t message_opcode, control[CONTROL];
@@ -140,6 +141,8 @@ static void upgrade(struct stream *s, const char *key)
     s->state = OPEN;
     s->deaf = deaf_every && s->number % deaf_every == 0;
     last_upgrade = now_us();
+    if (!first_accept || s->accepted < first_accept)
+        first_accept = s->accepted;
     if (s->deaf) {
         struct epoll_event watch = {.events = 0, .data.ptr = s};
         epoll_ctl(epoll, EPOLL_CTL_MOD, s->fd, &watch);
@@ -293,11 +296,10 @@ static void accept_all(int listener)
         if (!s)
             exit(70);
         s->fd = fd;
+        s->accepted = now_us();
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
         struct epoll_event watch = {.events = EPOLLIN, .data.ptr = s};
         epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &watch);
-        if (!first_accept)
-            first_accept = now_us();
     }
 }
 

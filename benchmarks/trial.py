@@ -4,6 +4,7 @@ import math
 import shutil
 import statistics
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,7 +12,7 @@ from typing import Any
 
 from benchmarks.contestants import Contestant, Job
 from benchmarks.machine import Cores, Samples
-from benchmarks.programs import Sink
+from benchmarks.programs import Program, Sink
 
 SAMPLE_SECONDS = 0.1
 SLACK_SECONDS = 1.0
@@ -39,8 +40,10 @@ class Lengths:
 class Trial:
     """What one trial showed; None where no window could be judged, because the streams never ran all at once.
 
-    `second_p99_ms` is the median of the p99 of each second, `lost` what the sink never got of all planned chunks,
-    `kib` the resident memory of the whole process. `messages` are those of the server, as sent and as received.
+    `second_p99_ms` is the median of the p99 of each second. `lost` is what the sink never got of all planned chunks.
+    `strangers` counts streams too many: something else on the machine found the sink, and the trial is spoiled. `kib`
+    is the resident memory of the whole process. `messages` are those of the server, as sent and as received. `said`
+    holds the last words of a client that did not do its work.
     """
 
     contestant: str
@@ -50,6 +53,7 @@ class Trial:
     jitter_ms: dict[str, float] | None
     second_p99_ms: float | None
     lost: int
+    strangers: int
     kib: float | None
     cpu: float | None
     sink_cpu: float | None
@@ -57,19 +61,32 @@ class Trial:
     messages: dict[str, int | None]
     own: dict[str, Any]
     sink: dict[str, Any]
+    said: str | None
 
     @property
     def on_time(self) -> bool:
-        return self.lost == 0 and self.second_p99_ms is not None and self.second_p99_ms < ON_TIME_MS
+        return self.lost + self.strangers == 0 and self.second_p99_ms is not None and self.second_p99_ms < ON_TIME_MS
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self) | {"on_time": self.on_time}
 
 
-class Bench:
-    """Where trials take place: compiled programs in `programs`, a core for the client and one for the sink."""
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What is left of a client that ran: the sink's report, what it counted (`own`) and said, and samples of both."""
 
-    def __init__(self, programs: Path, cores: Cores, lengths: Lengths) -> None:
+    started: float
+    counted: dict[str, Any]
+    own: dict[str, Any]
+    said: str
+    samples: Samples
+    watch: Samples
+
+
+class Bench:
+    """Where clients run: compiled programs in `programs`, a core for the client and one for the sink."""
+
+    def __init__(self, programs: Path, cores: Cores, lengths: Lengths = Lengths()) -> None:
         self.programs, self.cores, self.lengths = programs, cores, lengths
 
     def trial(self, contestant: Contestant, streams: int, lengths: Lengths | None = None) -> Trial:
@@ -77,43 +94,45 @@ class Bench:
         lengths = lengths or self.lengths
         ramp = contestant.ramp(streams)
         chunks = lengths.chunks(ramp)
+        outcome = self.run(contestant.start, contestant.own, streams, chunks, ramp, lengths.warm)
+        return summarise(contestant.name, streams, chunks, outcome)
+
+    def run(
+        self,
+        start: Callable[[Job], Program],
+        own: Callable[[Program, Path], dict[str, Any]],
+        streams: int,
+        chunks: int,
+        ramp: float = 0.0,
+        warm: float = 0.0,
+        deaf_every: int = 0,
+        sample_seconds: float = SAMPLE_SECONDS,
+    ) -> Outcome:
+        """Run a client against a fresh sink in a fresh directory, until it ends or its time is up."""
         with TemporaryDirectory(prefix="bench-") as name:
-            directory = self.workplace(Path(name))
-            with Sink(directory, self.cores.sink, chunks, lengths.warm) as sink:
+            directory = Path(name)
+            for program in ("sink", "client"):
+                shutil.copy(self.programs / program, directory / program)
+            with Sink(directory, self.cores.sink, chunks, warm, deaf_every) as sink:
                 started = time.time()
                 watch = Samples(sink.pid, self.cores.sink)
-                job = Job(directory, self.cores.client, sink.port, streams, chunks, ramp)
-                with contestant.start(job) as program:
-                    samples = Samples(program.pid, self.cores.client)
+                with start(Job(directory, self.cores.client, sink.port, streams, chunks, ramp)) as client:
+                    samples = Samples(client.pid, self.cores.client)
                     deadline = time.monotonic() + ramp + chunks / 10 + GRACE_SECONDS
-                    while program.running and time.monotonic() < deadline:
+                    while client.running and time.monotonic() < deadline:
                         samples.take()
                         watch.take()
-                        time.sleep(SAMPLE_SECONDS)
+                        time.sleep(sample_seconds)
                 counted = sink.report()
-            own = contestant.own(program, directory)
-        return summarise(contestant.name, streams, chunks, started, counted, own, samples, watch)
-
-    def workplace(self, directory: Path) -> Path:
-        """An empty directory becomes one in which a sink and any client can be started."""
-        for program in ("sink", "client"):
-            shutil.copy(self.programs / program, directory / program)
-        return directory
+            return Outcome(started, counted, own(client, directory), client.last_words(), samples, watch)
 
 
-def summarise(
-    name: str,
-    streams: int,
-    chunks: int,
-    started: float,
-    counted: dict[str, Any],
-    own: dict[str, Any],
-    samples: Samples,
-    watch: Samples,
-) -> Trial:
+def summarise(name: str, streams: int, chunks: int, outcome: Outcome) -> Trial:
     """Put together what the sink counted and what was sampled."""
+    counted, samples = outcome.counted, outcome.samples
     judged = counted.pop("judged")
-    lost = counted["lost"] + (streams - counted["streams"]) * chunks
+    missing = streams - counted["streams"]
+    lost = counted["lost"] + max(0, missing) * chunks
     measured: dict[str, Any] = dict.fromkeys(
         ("us_per_chunk", "jitter_ms", "second_p99_ms", "kib", "cpu", "sink_cpu", "noise")
     )
@@ -127,7 +146,7 @@ def summarise(
             "second_p99_ms": round(statistics.median(second["p99"] for second in judged["seconds"]), 3),
             "kib": samples.resident(*window),
             "cpu": round(cpu / seconds, 4),
-            "sink_cpu": round(watch.cpu(*window) / seconds, 4),
+            "sink_cpu": round(outcome.watch.cpu(*window) / seconds, 4),
             "noise": samples.noise(*window),
         }
         counted["second_p99s_ms"] = [second["p99"] for second in judged["seconds"]]
@@ -136,10 +155,12 @@ def summarise(
     return Trial(
         contestant=name,
         streams=streams,
-        started=round(started, 3),
+        started=round(outcome.started, 3),
         lost=lost,
-        messages={"sent": counted["texts_sent"], "received": own.get("messages")},
-        own=own,
+        strangers=max(0, -missing),
+        messages={"sent": counted["texts_sent"], "received": outcome.own.get("messages")},
+        own=outcome.own,
         sink=counted,
+        said=outcome.said if lost or not outcome.own else None,
         **measured,
     )
