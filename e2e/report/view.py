@@ -159,8 +159,12 @@ def _words_sentence(words: dict[str, Any]) -> str:
 def _generator_pairs(summary: Summary) -> list[tuple[str, str]]:
     generator = summary["generator"]
     late, lag = generator["send_lateness_ms"], generator["loop_lag_ms"]
-    health = "; ".join(generator["reasons"]) or ("kept its word" if generator["judged"] else "not judged")
-    rows = [("generator", health)]
+    short = f"{' and '.join(generator['resources'])}: " if generator["resources"] else ""
+    health = {None: "not judged", True: "kept its word", False: short + "; ".join(generator["reasons"])}
+    rows = [("generator", health[generator["valid"]])]
+    if generator["valid"] is False:
+        fine = generator["streams_ok"]
+        rows.append(("streams that it sent on time", "none seen" if fine is None else f"up to {fine}"))
     if late["count"]:
         rows.append(("send lateness", f"p50 {late['p50']:.2f}, p99 {late['p99']:.2f}, max {late['max']:.2f} ms"))
     if lag["count"]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from e2e.verdict import checks_measures, checks_services, checks_sessions
+from e2e.verdict import checks_conversations, checks_lifecycle, checks_measures, checks_services, checks_sessions
 from e2e.verdict.check import Check, Params, Result, bounded, unknown
 from e2e.verdict.expect import PERCENTILES, Expectation
 from e2e.verdict.facts import Facts
@@ -17,12 +17,12 @@ RULES: dict[str, Callable[[Facts, Params], Result]] = {
     "ready": checks_sessions.ready,
     "all_chunks_sent": checks_sessions.all_chunks_sent,
     "transcripts_received": checks_sessions.transcripts_received,
-    "conversation_stored": checks_sessions.conversation_stored,
-    "lifecycle": checks_sessions.lifecycle,
+    "conversation_stored": checks_conversations.conversation_stored,
+    "lifecycle": checks_lifecycle.lifecycle,
     "close_code": checks_sessions.close_code,
     "pusher_probed": checks_sessions.pusher_probed,
-    "conversation_processed": checks_sessions.conversation_processed,
-    "conversation_answered": checks_sessions.conversation_answered,
+    "conversation_processed": checks_conversations.conversation_processed,
+    "conversation_answered": checks_conversations.conversation_answered,
     "drained": checks_sessions.drained,
     "no_session_failed": checks_sessions.no_session_failed,
     "word_error_rate": checks_measures.word_error_rate,

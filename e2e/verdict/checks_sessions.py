@@ -16,9 +16,6 @@ from e2e.verdict.check import (
 from e2e.verdict.facts import Facts
 from e2e.verdict.sessions import Session
 
-ALTERNATIVES = {"conversation_created": ("conversation_resumed",)}
-"""An event that may stand in the place of another: a session that resumes a conversation creates none."""
-
 
 def connected(facts: Facts, params: Params) -> Result:
     return _all(facts, facts.stream, lambda s: s.opened is not None, "connected")
@@ -81,82 +78,12 @@ def transcripts_received(facts: Facts, params: Params) -> Result:
     total = len(sessions) + facts.folded
     few = [s for s in sessions if s.transcripts < wanted]
     bad = len(few) + (facts.folded if facts.folded and facts.folded_transcripts < wanted else 0)
-    heard = f"{many(facts.messages.get('transcript', 0), 'transcript message')} in {many(total, 'session')}"
+    heard = f"{many(facts.totals.transcripts, 'transcript message')} with words in {many(total, 'session')}"
     if not bad:
         return passed(heard)
     little = "no transcript message" if wanted == 1 else f"fewer than {wanted} transcript messages"
-    detail = f"{bad} of {many(total, 'session')} received {little}; {heard}"
-    return missing(facts, detail, examples(few, lambda s: f"{s.transcripts} transcript messages"))
-
-
-def conversation_stored(facts: Facts, params: Params) -> Result:
-    sessions = reached(facts, "listen")
-    if not sessions:
-        return not_reached(facts)
-    unread = [s for s in sessions if s.conversation is None]
-    read = [s for s in sessions if s.conversation is not None]
-    bad = [s for s in read if _unstored(s)]
-    evidence = examples(bad or read, lambda s: _unstored(s) or _stored(s))
-    if bad or facts.folded_unstored:
-        n = len(bad) + facts.folded_unstored
-        why = f": {_unstored(bad[0])}" if bad else ""
-        return missing(facts, f"{n} of {len(read) + facts.folded} conversations not as expected{why}", evidence)
-    if unread:
-        return unknown(f"not reached: {len(unread)} of {len(sessions)} conversations were not read over HTTP", evidence)
-    return passed(f"{len(read)} of {many(len(read), 'conversation')} readable over HTTP, with a transcript", evidence)
-
-
-def _unstored(session: Session) -> str | None:
-    found = session.conversation or {}
-    if not found.get("found"):
-        answer = found.get("error") or (f"HTTP {found['status']}" if found.get("status") else "no answer")
-        return f"conversation {found.get('conversation') or 'unknown'} was not found ({answer})"
-    return None if found.get("segments") else f"conversation {found.get('conversation')} holds no transcript"
-
-
-def _stored(session: Session) -> str:
-    found = session.conversation or {}
-    return f"conversation {found.get('conversation')}: {found.get('segments')} segments, {found.get('state')}"
-
-
-def lifecycle(facts: Facts, params: Params) -> Result:
-    sessions = reached(facts, "listen")
-    if not sessions and not facts.folded:
-        return not_reached(facts)
-    why = facts.not_read("backend")
-    if why and not facts.lifecycle_counts:
-        return unknown(why)
-    uids = {s.uid for s in sessions}
-    events, optional = list(params.get("events") or ()), list(params.get("optional") or ())
-    counts = [f"{event}: {_seen(facts, event)} times" for event in (*events, *optional)]
-    others = [e for e in events if _seen(facts, e) and _missing_uids(facts, e, uids) == uids]
-    absent = [e for e in events if e not in others and _missing_uids(facts, e, uids)]
-    if absent and not why:
-        total = f"for {len(uids)} users" if len(uids) > 1 else "in the logs"
-        lacking = ", ".join(f"{e} ({_short(_missing_uids(facts, e, uids))})" if len(uids) > 1 else e for e in absent)
-        return missing(facts, f"not seen {total}: {lacking}", counts)
-    if others:
-        return unknown(f"seen only for other users than {_short(uids)}: {', '.join(others)}; check the uid", counts)
-    if absent:
-        return unknown(f"{why}; not seen: {', '.join(absent)}", counts)
-    gone = [e for e in optional if not _seen(facts, e)]
-    aside = f" (not seen, optional: {', '.join(gone)})" if gone else ""
-    return passed(f"seen: {', '.join(events)}{aside}", counts)
-
-
-def _seen(facts: Facts, event: str) -> int:
-    return sum(facts.lifecycle_counts.get(e, 0) for e in (event, *ALTERNATIVES.get(event, ())))
-
-
-def _missing_uids(facts: Facts, event: str, uids: set) -> set:
-    """The users for whom it was not seen; a line that names no user stands for all."""
-    seen = set().union(*(facts.lifecycle_uids.get(e, ()) for e in (event, *ALTERNATIVES.get(event, ()))))
-    return set() if None in seen else uids - seen
-
-
-def _short(uids: set) -> str:
-    names = sorted(map(str, uids))
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    detail = f"{bad} of {many(total, 'session')} received {little} with words; {heard}"
+    return missing(facts, detail, examples(few, lambda s: f"{s.transcripts} transcript messages with words"))
 
 
 def close_code(facts: Facts, params: Params) -> Result:
@@ -196,29 +123,6 @@ def pusher_probed(facts: Facts, params: Params) -> Result:
 def _accepted(session: Session) -> bool:
     audio = (session.sent or 0) > 0 or session.sent_kinds.get("pusher.101", 0) > 0
     return session.opened is not None and audio and session.problem is None and session.close_code == 1000
-
-
-def conversation_processed(facts: Facts, params: Params) -> Result:
-    sessions = [s for s in facts.sessions.values() if s.kind == "pusher" and s.requested]
-    asked, answered = sum(s.requested for s in sessions), sum(s.processed for s in sessions)
-    refusals = [words for s in sessions for words in s.refusals]
-    if not asked:
-        return unknown("not reached: no conversation was handed to the pusher (104)")
-    detail = f"{answered} of {many(asked, 'conversation')} processed (104 answered by 201)"
-    if refusals:
-        return failed(f"{detail}: {refusals[0]}", refusals)
-    return passed(detail) if answered >= asked else missing(facts, detail)
-
-
-def conversation_answered(facts: Facts, params: Params) -> Result:
-    sessions = [s for s in facts.sessions.values() if s.kind == "pusher" and s.requested]
-    asked, refusals = sum(s.requested for s in sessions), [words for s in sessions for words in s.refusals]
-    if not asked:
-        return unknown("not reached: no conversation was handed to the pusher (104)")
-    answered = sum(s.processed for s in sessions) + len(refusals)
-    detail = f"{answered} of {many(asked, 'conversation')} answered (104 by 201)"
-    detail += f", {len(refusals)} with an error: {refusals[0]}" if refusals else ""
-    return passed(detail, refusals) if answered >= asked else missing(facts, detail)
 
 
 def drained(facts: Facts, params: Params) -> Result:

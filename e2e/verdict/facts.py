@@ -1,15 +1,18 @@
 """The journal in one pass: what a run did. Checks, verdict and reports read these facts and nothing else."""
 
+from collections import Counter, deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from e2e.record.histogram import Histogram
 from e2e.verdict.bounded import Bounded, BoundedCounter
+from e2e.verdict.lifecycle import Lifecycle
 from e2e.verdict.logs import Excerpt, ImportProblems, LogLine
 from e2e.verdict.services import Service, ServiceLog, why_not_read
-from e2e.verdict.sessions import REALTIME, Latencies, Session
-from e2e.verdict.tally import Generator, Totals
+from e2e.verdict.sessions import MAX_IDS, REALTIME, Latencies, Session
+from e2e.verdict.stored import unstored
+from e2e.verdict.tally import MAX_LATE_SHARE, SATURATED, Generator, Totals
 from e2e.verdict.transcript import Tape, WordErrors, joined
 
 Record = dict[str, Any]
@@ -34,15 +37,15 @@ class Facts:
     sessions: dict[str, Session] = field(default_factory=dict)
     folded: int = 0
     folded_transcripts: int = 0
-    folded_unstored: int = 0
+    folded_unread: int = 0
+    folded_events: Counter[str] = field(default_factory=Counter)
     totals: Totals = field(default_factory=Totals)
     messages: BoundedCounter = field(default_factory=BoundedCounter)
     latencies: Latencies = field(default_factory=Latencies)
     paces: set[str] = field(default_factory=set)
     words: WordErrors = field(default_factory=WordErrors)
-    lifecycle: Bounded[Record] = field(default_factory=lambda: Bounded(1000))
-    lifecycle_counts: BoundedCounter = field(default_factory=BoundedCounter)
-    lifecycle_uids: dict[str, set[str | None]] = field(default_factory=dict)
+    events: Bounded[Record] = field(default_factory=lambda: Bounded(1000))
+    lifecycle: Lifecycle = field(default_factory=Lifecycle)
     imports: ImportProblems = field(default_factory=ImportProblems)
     errors: Bounded[Record] = field(default_factory=lambda: Bounded(50))
     noise: int = 0
@@ -115,6 +118,9 @@ class _Fold:
         self._open: set[str] = set()
         self._probing: dict[str, float | None] = {}
         self._playing: set[str] = set()
+        self._ended: deque[Session] = deque()
+        self._sends: Record = {}
+        self._chunk = 100.0
 
     def take(self, record: Record) -> None:
         self.facts.last_t = max(self.facts.last_t, record["t"])
@@ -193,13 +199,10 @@ class _Fold:
     def lifecycle(self, record: Record) -> None:
         facts, event = self.facts, str(record.get("event"))
         text = facts.excerpt.mark(str(record.get("service")), record.get("n"), event)
-        facts.lifecycle_counts.count(event)
+        facts.lifecycle.take(record)
         # Of each event only the first ones: what comes once at the end must not drown in what comes every second.
-        if facts.lifecycle_counts[event] <= MAX_EVENTS:
-            facts.lifecycle.add({**record, "text": text})
-        uids = facts.lifecycle_uids.setdefault(event, set()) if len(facts.lifecycle_uids) < 200 else set()
-        if len(uids) < 20_000:
-            uids.add(record.get("uid"))
+        if facts.lifecycle.counts[event] <= MAX_EVENTS:
+            facts.events.add({**record, "text": text})
 
     def import_error(self, record: Record) -> None:
         self.facts.imports.fold(record)
@@ -241,8 +244,10 @@ class _Fold:
             if session.probe:
                 if session.kind == "pusher":
                     self._probing[session.sid] = None
-            elif self.facts.excerpt.streaming_since is None:
-                self.facts.excerpt.streaming_since = record["t"]
+            else:
+                self.facts.lifecycle.connecting(session)
+                if self.facts.excerpt.streaming_since is None:
+                    self.facts.excerpt.streaming_since = record["t"]
         # A session that was never open has no `closed`: its failure is its last record.
         if event == "closed" or (event == "failed" and session.opened is None):
             self._settle(session, closed=True)
@@ -252,6 +257,7 @@ class _Fold:
         session.stream(record, self._tape)
         if record.get("event") == "begin":
             self._playing.add(session.sid)
+            self._chunk = min(self._chunk, chunk_ms(session))
         else:
             self._playing.discard(session.sid)
         if not session.probe:
@@ -274,8 +280,6 @@ class _Fold:
         session = self.facts.sessions.get(str(record.get("sid")))
         if session is not None:
             session.conversation = record
-        elif self.facts.folded and not record.get("found"):
-            self.facts.folded_unstored += 1
 
     def _settle(self, session: Session, *, closed: bool) -> None:
         if session.sid not in self._open:
@@ -302,9 +306,12 @@ class _Fold:
     def _count(self, session: Session, closed: bool) -> None:
         totals, record = self.facts.totals, session.closed or {}
         totals.sessions += 1
+        totals.connected += session.opened is not None
         totals.reached += session.reached
         totals.planned += session.planned
         totals.sent += session.sent or 0
+        totals.transcripts += session.transcripts
+        totals.displaced += session.displaced
         totals.bytes += record.get("bytes_sent") or 0
         totals.unsettled += bool(session.plays) and not closed
         totals.backlog = max(totals.backlog, record.get("backlog_max_bytes") or 0)
@@ -314,22 +321,36 @@ class _Fold:
     def _slim(self, session: Session) -> None:
         """Keep what checks ask of one session; drop what has been counted."""
         facts = self.facts
+        session.segment_ids = frozenset(list(session.transcript.segments)[:MAX_IDS])
         session.transcript.segments.clear()
         session.transcript.seen.clear()
         if facts.totals.sessions > MAX_TEXTS:
             session.text, session.reference = session.text[:200], None
+        self._ended.append(session)
+        # The oldest goes: its last log lines and its conversation have been read by now.
+        if len(self._ended) > MAX_SESSIONS:
+            self._forget(self._ended.popleft())
+
+    def _forget(self, session: Session) -> None:
+        """Only count a session from now on; one that did not end cleanly is kept."""
         clean = session.reached and session.problem is None and session.close_code == 1000
         clean = clean and session.sent == session.planned and session.transcripts > 0
-        if clean and len(facts.sessions) > MAX_SESSIONS:
-            smallest = facts.folded_transcripts if facts.folded else session.transcripts
-            facts.folded_transcripts = min(smallest, session.transcripts)
-            facts.folded += 1
-            del facts.sessions[session.sid]
+        clean = clean and session.logged_code in (None, 1000)
+        if not clean or (session.conversation is not None and unstored(session)):
+            return
+        facts = self.facts
+        smallest = facts.folded_transcripts if facts.folded else session.transcripts
+        facts.folded_transcripts = min(smallest, session.transcripts)
+        facts.folded += 1
+        facts.folded_events.update(session.events)
+        facts.folded_unread += session.conversation is None
+        facts.lifecycle.forget(session)
+        del facts.sessions[session.sid]
 
     # -- the generator -----------------------------------------------------------------------------------------
 
     def sends(self, record: Record) -> None:
-        generator = self.facts.generator
+        generator, self._sends = self.facts.generator, record
         generator.sent += record.get("n") or 0
         generator.late += record.get("late") or 0
         if record.get("lateness"):
@@ -337,9 +358,16 @@ class _Fold:
 
     def generator(self, record: Record) -> None:
         generator, cpu = self.facts.generator, record.get("cpu") or 0.0
+        sends, self._sends = self._sends, {}
         generator.rss_mb = max(generator.rss_mb, record.get("rss_mb") or 0.0)
         if not self._playing:
             return
+        generator.steal = max(generator.steal, record.get("steal") or 0.0)
+        n, late = sends.get("n") or 0, sends.get("late") or 0
+        if late > n * MAX_LATE_SHARE:
+            generator.saturated += bool(generator.samples) and cpu >= SATURATED
+        elif n and (record.get("loop_lag_ms") or 0.0) <= self._chunk:
+            generator.streams_ok = max(generator.streams_ok or 0, sends.get("streams") or 0)
         generator.samples += 1
         generator.cpu_sum += cpu
         generator.cpu_max = max(generator.cpu_max, cpu)

@@ -3,22 +3,37 @@
 from dataclasses import dataclass, field
 
 from e2e.verdict.facts import REALTIME, Facts, chunk_ms
+from e2e.verdict.tally import MAX_LATE_SHARE, SATURATED
 
-MAX_LATE_SHARE = 0.01
+SATURATED_SECONDS = 3
+
+STEAL = 0.1
+"""Share of a second, given to others by the machine, from which a late generator is put down to them."""
 
 
 @dataclass(slots=True)
 class GeneratorHealth:
-    """`valid` is None where nothing was sent in real time. `reasons` say why it is invalid."""
+    """`valid` is None where nothing was sent in real time. `reasons` say why it is invalid, `resources` what was short.
+
+    `streams_ok`: the largest number of streams in a second in which the generator kept its word.
+    """
 
     valid: bool | None
     reasons: list[str] = field(default_factory=list)
+    resources: list[str] = field(default_factory=list)
     late_share: float | None = None
-    chunk_ms: float | None = None
+    streams_ok: int | None = None
+
+    def words(self) -> str:
+        """What was short, why that is known, and what would have been possible."""
+        short = " and ".join(self.resources) or "what was short was not seen"
+        fine = "none seen" if self.streams_ok is None else f"up to {self.streams_ok}"
+        return f"{short}: {'; '.join(self.reasons)}; streams on time: {fine}"
 
 
 def judge_generator(facts: Facts) -> GeneratorHealth:
-    """Invalid: more than 1 % of chunks later than half a chunk, or the event loop stalled for longer than a chunk.
+    """Invalid: more than 1 % of chunks later than half a chunk, or the event loop stalled for longer than a chunk, or
+    its core was full (95 %) in at least three seconds, after the first, with more than 1 % of the second's chunks late.
 
     A chunk counts with the time of its audio. Only real time is judged: at any other pace no latency is claimed, and a
     stream then waits for a service that hears less quickly, which is no fault of the generator.
@@ -29,9 +44,15 @@ def judge_generator(facts: Facts) -> GeneratorHealth:
         return GeneratorHealth(None)
     chunk = min((chunk_ms(s) for s in paced), default=100.0)
     late = generator.late / generator.sent if generator.sent else 0.0
-    reasons = []
+    reasons, resources = [], []
     if late > MAX_LATE_SHARE:
-        reasons.append(f"{late:.1%} of the chunks were sent more than {chunk / 2:.0f} ms late")
+        reasons.append(f"{late:.1%} of the chunks were sent more than half their interval late")
     if generator.lag.max is not None and generator.lag.max > chunk:
         reasons.append(f"the event loop stalled for {generator.lag.max:.0f} ms, longer than a chunk of {chunk:.0f} ms")
-    return GeneratorHealth(not reasons, reasons, late, chunk)
+        resources.append("event loop stalled")
+    if generator.saturated >= SATURATED_SECONDS:
+        reasons.append(f"its core was over {SATURATED:.0%} full in {generator.saturated} seconds with late chunks")
+        resources.append("core saturated")
+    if reasons and generator.steal >= STEAL:
+        resources.append(f"foreign load (up to {generator.steal:.0%} of a second went to others)")
+    return GeneratorHealth(not reasons, reasons, resources, late, generator.streams_ok)

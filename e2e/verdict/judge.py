@@ -6,6 +6,7 @@ from typing import Literal
 from e2e.errors import ExitCode
 from e2e.verdict.check import Check, why_no_session
 from e2e.verdict.checks import all_checks
+from e2e.verdict.checks_services import died_of
 from e2e.verdict.facts import Facts
 from e2e.verdict.generator import GeneratorHealth, judge_generator
 
@@ -27,7 +28,7 @@ class Verdict:
 def judge(facts: Facts) -> Verdict:
     """The exit code is the first that holds of 130, 1, 5, 3, 4, 0 (2, wrong usage, leaves no journal)."""
     checks, generator = all_checks(facts), judge_generator(facts)
-    if facts.imports.total:
+    if facts.imports.total or died_of(facts):
         # A cause was seen, so nothing is "just not there" any more.
         for check in checks:
             check.unreachable = False
@@ -40,10 +41,12 @@ def _value(facts: Facts, checks: list[Check], generator: GeneratorHealth) -> tup
     hard = [c for c in failed if not c.unreachable]
     if facts.interrupted:
         return "fail" if hard else "inconclusive", ExitCode.INTERRUPTED
-    if hard:
+    if hard or died_of(facts):
         return "fail", ExitCode.FAIL
     if generator.valid is False:
         return "invalid", ExitCode.INVALID
+    if (facts.end or {}).get("exit_code") == ExitCode.UNREACHABLE:
+        return "fail", ExitCode.UNREACHABLE
     open_questions = not checks or any(c.status == "inconclusive" for c in checks) or _ended_badly(facts)
     if failed or (open_questions and _nobody_there(facts)):
         return "fail", ExitCode.UNREACHABLE
@@ -76,15 +79,18 @@ def _sentence(facts: Facts, checks: list[Check], generator: GeneratorHealth, val
     elif facts.end.get("reason") == "error":
         prefix = f"The run ended with an error: {facts.end.get('error') or 'unknown'}. "
     if code is ExitCode.UNREACHABLE:
-        detail = failed[0].detail if failed else why_no_session(facts)
+        problem = next((s.problem for s in facts.stream if s.problem), None)
+        detail = failed[0].detail if failed else problem or why_no_session(facts)
         return f"{prefix}The target was not reached, or never got ready: {detail}."
+    if code is ExitCode.FAIL and not failed:
+        return f"{prefix}The target never got ready: {died_of(facts)}."
     if failed:
         # A broken import is the cause of what else failed, wherever it stands in the list.
         failed.sort(key=lambda c: c.name != "zero_import_errors")
         more = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
         return f"{prefix}{len(failed)} of {len(checks)} checks failed: {failed[0].name}, {failed[0].detail}{more}."
     if value == "invalid":
-        return f"{prefix}The generator was the bottleneck, so no number of this run counts: {generator.reasons[0]}."
+        return f"{prefix}The generator was the bottleneck, so no number of this run counts: {generator.words()}."
     if unsure:
         more = f" (and {len(unsure) - 1} more)" if len(unsure) > 1 else ""
         first = f"{unsure[0].name}, {unsure[0].detail}{more}"

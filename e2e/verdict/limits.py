@@ -7,7 +7,7 @@ from e2e.verdict.judge import Verdict
 def latency_limits(facts: Facts, verdict: Verdict) -> str | None:
     """Why some or all latencies are not claimed; None when all are."""
     if verdict.generator.valid is False:
-        return f"no latency is claimed: {'; '.join(verdict.generator.reasons)}"
+        return f"no latency is claimed: {verdict.generator.words()}"
     if facts.unpaced:
         return f"pace {facts.unpaced}: no latency but connect, handshake and ready is claimed"
     return None
@@ -62,6 +62,14 @@ def _measures(facts: Facts, verdict: Verdict):
     if listened and facts.words.rate is None:
         why = "The recogniser writes no words" if facts.wordless else "No reference of what was said is known"
         yield f"{why}, so the quality of the transcript was not measured."
+    displaced = [s for s in listened if s.displaced]
+    if displaced:
+        ahead = [s.shift for s in displaced if s.shift is not None and s.shift > 0]
+        known = f" (the first segment was about {max(ahead):.0f} s ahead of the audio)" if ahead else ""
+        yield (
+            f"Segment emission of {facts.totals.displaced} of {facts.totals.sessions} sessions: their segment times "
+            f"count from an earlier session of a resumed conversation{known}."
+        )
     if listened and not any(s.conversation for s in listened):
         yield "The stored conversation was not read over HTTP."
     if verdict.generator.valid is None and facts.totals.sent:

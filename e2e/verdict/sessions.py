@@ -6,7 +6,7 @@ from typing import Any
 
 from e2e.record.histogram import Histogram
 from e2e.verdict.bounded import BoundedCounter
-from e2e.verdict.transcript import Tape, Transcript
+from e2e.verdict.transcript import Tape, Transcript, says_something, segments_of
 
 Record = dict[str, Any]
 
@@ -28,6 +28,15 @@ METRICS = {
 
 ANY_PACE = frozenset({"connect", "handshake", "ready"})
 """What may be claimed at every pace: audio that is sent faster than it was spoken makes all others meaningless."""
+
+MAX_AHEAD = 1.0
+"""Seconds by which the end of a first segment may lie after the audio that was due: recognisers round and pad."""
+
+MAX_IDS = 100
+
+_BEGINNINGS = frozenset(
+    {"handler_started", "conversation_created", "conversation_resumed", "lifecycle_manager_started"}
+)
 
 _MAX_PLAYS = 200
 _MAX_REQUESTS = 1000
@@ -58,9 +67,14 @@ class Latencies(dict[str, Histogram]):
             self.setdefault(metric, Histogram()).add(ms)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Session:
-    """`probe`: a service looked at alone, not the stream. `pace` is the run's until the session plays a tape."""
+    """`probe`: a service looked at alone, not the stream. `pace` is the run's until the session plays a tape.
+
+    `transcripts` counts the messages that hold words. `events` are the life-cycle lines of its own: `named` says that
+    one gives its user, `server_session` is the id that the service gave it, `logged_code` the close code that it saw.
+    `shift` is how many seconds the first segment's end lies after the audio that was due when it came.
+    """
 
     sid: str
     kind: str
@@ -81,6 +95,7 @@ class Session:
     messages: BoundedCounter = field(default_factory=BoundedCounter)
     sent_kinds: BoundedCounter = field(default_factory=BoundedCounter)
     transcript: Transcript = field(default_factory=Transcript)
+    transcripts: int = 0
     first_transcript: float | None = None
     last_transcript: float | None = None
     last_ping: float | None = None
@@ -89,6 +104,14 @@ class Session:
     processed: int = 0
     refusals: list[str] = field(default_factory=list)
     conversation: Record | None = None
+    events: set[str] = field(default_factory=set)
+    named: bool = False
+    server_session: str | None = None
+    logged_code: int | None = None
+    resumed: bool = False
+    shift: float | None = None
+    emission: Histogram = field(default_factory=Histogram)
+    segment_ids: frozenset[str] = frozenset()
     text: str = ""
     reference: str | None = None
 
@@ -118,8 +141,9 @@ class Session:
         return sum(p.sent or 0 for p in self.plays)
 
     @property
-    def transcripts(self) -> int:
-        return self.messages.get("transcript", 0)
+    def displaced(self) -> bool:
+        """Whether its segment times do not count from its own first audio, so that none of them is a latency."""
+        return self.resumed or (self.shift or 0.0) > MAX_AHEAD
 
     @property
     def problem(self) -> str | None:
@@ -127,13 +151,12 @@ class Session:
         if self.failed is not None:
             reason, error = self.failed.get("reason") or "failed", self.failed.get("error")
             return f"{reason}: {error}" if error else str(reason)
-        code, by = self.close_code, (self.closed or {}).get("by")
-        if by in ("server", "lost") and code not in (1000, 1001):
-            words = (self.closed or {}).get("reason")
-            return (
-                f"closed by the {'server' if by == 'server' else 'network'} with {code}{f' {words}' if words else ''}"
-            )
-        return None
+        code, by, words = self.close_code, (self.closed or {}).get("by"), (self.closed or {}).get("reason")
+        unsent = (self.sent or 0) < self.planned
+        if by not in ("server", "lost") or (code in (1000, 1001) and not unsent):
+            return None
+        who, why = "server" if by == "server" else "network", f" {words}" if words else ""
+        return f"closed by the {who} with {code}{why}{f' after {self.sent or 0} of {self.planned} chunks' * unsent}"
 
     @property
     def unreachable(self) -> bool:
@@ -202,11 +225,40 @@ class Session:
 
     def settle(self, latencies: Latencies) -> None:
         """Called once, after the session's last record: what can only be known at its end."""
+        if self.emission.count and not self.displaced:
+            latencies.setdefault("segment_emission", Histogram()).merge(self.emission)
+        self.emission = Histogram()
         ended = self.plays[-1].last_send if self.plays else None
         if ended is not None and self.last_transcript is not None:
             self._measure(latencies, "finalisation", (self.last_transcript - ended) * 1000)
 
+    def logged(self, record: Record) -> None:
+        """A line of the service's log that belongs to this session."""
+        event, detail = str(record.get("event")), record.get("detail")
+        self.events.add(event)
+        self.named |= record.get("uid") is not None
+        if event in _BEGINNINGS:
+            self.server_session = self.server_session or record.get("session")
+        self.resumed |= event == "conversation_resumed"
+        code = detail.get("code") if isinstance(detail, dict) else None
+        if event == "client_disconnected" and isinstance(code, int):
+            self.logged_code = code
+
     def _transcript(self, data: Any, t: float, latencies: Latencies) -> None:
+        items = segments_of(data)
+        if any(says_something(item) for item in items):
+            self._heard(t, latencies)
+        for segment in self.transcript.fold(items):
+            spoken = self._spoken(segment.end)
+            if spoken is None or self.pace != REALTIME:
+                continue
+            if self.shift is None:
+                self.shift = spoken - t
+            self.emission.add((t - spoken) * 1000)
+
+    def _heard(self, t: float, latencies: Latencies) -> None:
+        """A message with words came."""
+        self.transcripts += 1
         self.last_transcript = t
         play = self.plays[0] if self.plays else None
         if self.first_transcript is None:
@@ -216,10 +268,6 @@ class Session:
                 onset = play.tape.onset if play.tape else None
                 if onset is not None:
                     self._measure(latencies, "first_segment_speech", (t - play.start - onset) * 1000)
-        for segment in self.transcript.fold(data):
-            spoken = self._spoken(segment.end)
-            if spoken is not None:
-                self._measure(latencies, "segment_emission", (t - spoken) * 1000)
 
     def _spoken(self, audio_seconds: float) -> float | None:
         """The `t` at which that second of the session's audio was due: plays may have pauses between them."""

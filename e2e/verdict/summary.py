@@ -2,12 +2,15 @@
 
 from typing import Any
 
-from e2e.verdict.checks_services import endpoint_words
+from e2e.verdict.checks_lifecycle import event_seen
+from e2e.verdict.checks_services import RIGHT, auth_status, endpoint_status, endpoint_words
+from e2e.verdict.expect import LIFECYCLE
 from e2e.verdict.facts import MAX_SESSIONS, Facts
 from e2e.verdict.judge import Verdict
 from e2e.verdict.limits import latency_limits, not_shown
 from e2e.verdict.logs import LogLine
-from e2e.verdict.sessions import METRICS, Session
+from e2e.verdict.sessions import METRICS, REALTIME, Session
+from e2e.verdict.stored import unstored
 from e2e.verdict.transcript import NORMALISATION
 
 SCHEMA = 1
@@ -41,16 +44,30 @@ def summarise(facts: Facts, verdict: Verdict) -> dict[str, Any]:
         "counters": _counters(facts),
         "latency_ms": _latencies(facts, verdict),
         "latency_note": latency_limits(facts, verdict),
-        "lifecycle": [_event(record) for record in facts.lifecycle.items[:MAX_LIFECYCLE]],
-        "lifecycle_counts": dict(facts.lifecycle_counts),
+        "lifecycle": [_event(record) for record in facts.events.items[:MAX_LIFECYCLE]],
+        "lifecycle_counts": dict(facts.lifecycle.counts),
+        "lifecycle_own": {event: _own(facts, event) for event in (*LIFECYCLE, *facts.lifecycle.own)},
         "imports": _imports(facts),
         "generator": _generator(facts, verdict),
         "environment": run.get("environment") or {},
         "services": {name: _service(facts, name) for name in facts.under_test},
         "endpoints": [
-            {**_plain(row), "as_expected": _expected(row), "text": endpoint_words(row)} for row in facts.endpoints
+            {
+                **_plain(row),
+                "as_expected": row.get("status") in (row.get("expected") or ()),
+                "shows": endpoint_status(row),
+                "text": endpoint_words(row),
+            }
+            for row in facts.endpoints
         ],
-        "auth_refused": [_plain(row) for row in facts.auth],
+        "auth_refused": [
+            {
+                **_plain(row),
+                "shows": auth_status(facts, row),
+                "wanted": "accepted" if row.get("attempt") == RIGHT else "refused",
+            }
+            for row in facts.auth
+        ],
         "audio": [_tape(facts, tape) for tape in facts.tapes],
         "transcript": _transcript(facts),
         "sessions": [_session(s) for s in _worth_showing(facts)],
@@ -68,6 +85,7 @@ def _counters(facts: Facts) -> dict[str, Any]:
     totals = facts.totals
     counters: dict[str, Any] = {
         "sessions": totals.sessions,
+        "sessions_connected": totals.connected,
         "sessions_ready": totals.reached,
         "sessions_failed": totals.failed,
         "probe_sessions": totals.probes,
@@ -75,6 +93,7 @@ def _counters(facts: Facts) -> dict[str, Any]:
         "chunks_sent": totals.sent,
         "bytes_sent": totals.bytes,
         "server_messages": sum(facts.messages.values()),
+        "transcripts": totals.transcripts,
         "messages_by_type": dict(facts.messages.most_common()),
         "close_codes": dict(totals.close_codes),
         "backlog_max_bytes": totals.backlog,
@@ -100,6 +119,17 @@ def _latencies(facts: Facts, verdict: Verdict) -> dict[str, Any]:
 def _event(record: dict[str, Any]) -> dict[str, Any]:
     names = ("service", "event", "uid", "session", "conversation", "detail", "text")
     return {"t": record["t"], **{n: record.get(n) for n in names if record.get(n) is not None}}
+
+
+def _own(facts: Facts, event: str) -> dict[str, Any]:
+    """What the log shows of an event of this run's own sessions, by the rule of the check `lifecycle`."""
+    result, first = event_seen(facts, event), facts.lifecycle.first.get(event) or {}
+    return {
+        "status": result.status,
+        "count": facts.lifecycle.own[event],
+        "detail": first.get("detail"),
+        "words": result.detail,
+    }
 
 
 def _imports(facts: Facts) -> dict[str, Any]:
@@ -133,9 +163,10 @@ def _imports(facts: Facts) -> dict[str, Any]:
 def _generator(facts: Facts, verdict: Verdict) -> dict[str, Any]:
     generator, health = facts.generator, verdict.generator
     return {
-        "valid": health.valid is not False,
-        "judged": health.valid is not None,
+        "valid": health.valid,
         "reasons": health.reasons,
+        "resources": health.resources,
+        "streams_ok": health.streams_ok,
         "cpu": round(generator.cpu_sum / generator.samples, 4) if generator.samples else None,
         "cpu_max": round(generator.cpu_max, 4) if generator.samples else None,
         "rss_mb": generator.rss_mb or None,
@@ -166,10 +197,6 @@ def _service(facts: Facts, name: str) -> dict[str, Any]:
     }
 
 
-def _expected(row: dict[str, Any]) -> bool:
-    return row.get("status") in (row.get("expected") or ())
-
-
 def _plain(record: dict[str, Any]) -> dict[str, Any]:
     return {k: v for k, v in record.items() if k != "type"}
 
@@ -177,7 +204,7 @@ def _plain(record: dict[str, Any]) -> dict[str, Any]:
 def _tape(facts: Facts, tape: Any) -> dict[str, Any]:
     names = ("name", "description", "codec", "sample_rate", "chunk_ms", "chunks", "seconds")
     plays = [p for s in facts.stream for p in s.plays if p.tape is tape]
-    factors = [p.realtime_factor for p in plays if p.realtime_factor]
+    factors = [p.realtime_factor for p in plays if p.realtime_factor and p.pace != REALTIME]
     return {
         **{n: getattr(tape, n) for n in names},
         "played": len(plays),
@@ -236,6 +263,8 @@ def _session(session: Session) -> dict[str, Any]:
         "conversation": conversation.get("conversation"),
         "conversation_found": conversation.get("found"),
         "conversation_segments": conversation.get("segments"),
+        "conversation_problem": unstored(session) if conversation else None,
+        "segments_ahead_s": round(session.shift, 3) if session.displaced and session.shift is not None else None,
         "began": session.began,
         "ended": session.ended,
     }

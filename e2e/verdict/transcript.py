@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
 NORMALISATION = "lower case, apostrophes dropped, other punctuation to spaces, whitespace squeezed"
 
 _APOSTROPHES = re.compile(r"['’ʼ]")
@@ -38,7 +40,7 @@ class Transcript:
         Items that are no segments are left alone.
         """
         new = []
-        for item in data if isinstance(data, list) else ():
+        for item in segments_of(data):
             segment = _segment(item)
             if segment is None:
                 continue
@@ -63,6 +65,21 @@ class Transcript:
     def text(self) -> str:
         ordered = sorted(self.segments.values(), key=lambda s: s.start)
         return " ".join(s.text.strip() for s in ordered if s.text.strip())
+
+
+def segments_of(data: Any) -> list[dict[str, Any]]:
+    """The objects of a transcript array, which the journal may hold as text, or cut with a word about the rest."""
+    if isinstance(data, str):
+        try:
+            data = msgspec.json.decode(data)
+        except (msgspec.DecodeError, RecursionError):
+            return []
+    return [item for item in data if isinstance(item, dict)] if isinstance(data, list) else []
+
+
+def says_something(item: dict[str, Any]) -> bool:
+    text = item.get("text")
+    return isinstance(text, str) and bool(text.strip())
 
 
 def _segment(item: Any) -> Segment | None:

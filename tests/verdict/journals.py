@@ -267,18 +267,24 @@ class Builder:
         drain = {"awaited": "client_disconnected", "seen": drained, "waited_s": 0.2, "required": True}
         self.write("drain", uid=uid, **drain)
 
-    def stored(self, session, found=True, segments=3) -> None:
+    def stored(self, session, found=True, segments=3, **fields) -> None:
         self.write(
             "conversation",
             sid=session["sid"],
             uid=session["uid"],
-            conversation="c1",
-            found=found,
-            status=200 if found else 404,
-            state="in_progress",
-            segments=segments,
-            text="",
-            error=None,
+            **{
+                "conversation": "c1",
+                "found": found,
+                "status": 200 if found else 404,
+                "state": "in_progress",
+                "segments": segments,
+                "segment_ids": [f"seg{k}" for k in range(segments)],
+                "created_at": "2026-03-14T09:26:58Z",
+                "by": "client",
+                "text": "",
+                "error": None,
+                **fields,
+            },
         )
 
     def stream(self, pace="realtime", said=SAID, sid="s1", uid="e2e-test", late_ms=0.4) -> dict:

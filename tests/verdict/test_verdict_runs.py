@@ -22,7 +22,7 @@ def test_smoke_passes(tmp_path):
     assert summary["latency_ms"]["first_segment_speech"]["p50"] == pytest.approx(2310, abs=5)
     assert summary["latency_ms"]["segment_emission"]["count"] == 3
     assert summary["latency_ms"]["handshake"]["count"] == 1
-    assert summary["latency_ms"]["send_lateness"]["count"] == 100
+    assert summary["latency_ms"]["send_lateness"]["count"] == 102
     assert any("Handler ends" in line for line in summary["not_shown"])
 
 
