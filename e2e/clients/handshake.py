@@ -6,6 +6,7 @@ header twice) is left to `websockets`, which knows all the rules.
 
 import base64
 import hashlib
+import re
 import secrets
 from collections.abc import Mapping
 from urllib.parse import urlsplit
@@ -15,6 +16,13 @@ from e2e import __version__
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 section 1.3
 
 MAX_ANSWER_BYTES = 32 * 1024
+MAX_LINE_BYTES = 8190
+MAX_HEADERS = 100
+
+_STATUS = re.compile(rb"HTTP/1\.1 101 [\t\x20-\x7e]{0,1000}")
+# RFC 9110: a field name is a token, its value visible ASCII, spaces and tabs, here without those around it.
+_TOKEN = re.compile(rb"[-!#$%&'*+.^_`|~0-9A-Za-z]+")
+_HEADER = re.compile(rb"(" + _TOKEN.pattern + rb"):[ \t]*((?:[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?)?)[ \t]*")
 
 
 def new_key() -> str:
@@ -49,24 +57,22 @@ def request(url: str, key: str, headers: Mapping[str, str]) -> bytes:
 
 def accepts(answer: bytes, key: str) -> bool:
     """Whether a whole answer (up to and with its empty line) takes the upgrade, exactly as we asked for it."""
-    try:
-        status, *lines = answer.decode("ascii").removesuffix("\r\n\r\n").split("\r\n")
-    except UnicodeDecodeError:
+    lines = answer.removesuffix(b"\r\n\r\n").split(b"\r\n")
+    if len(lines) > MAX_HEADERS or not _STATUS.fullmatch(lines[0]):
         return False
-    if not status.startswith("HTTP/1.1 101 "):
-        return False
-    headers: dict[str, str] = {}
-    for line in lines:
-        name, colon, value = line.partition(":")
-        name = name.lower()
-        if not colon or not name.isprintable() or " " in name or name in headers or "\n" in line or "\r" in line:
+    headers: dict[bytes, bytes] = {}
+    for line in lines[1:]:
+        header = _HEADER.fullmatch(line)
+        if header is None or len(line) > MAX_LINE_BYTES or (name := header[1].lower()) in headers:
             return False
-        headers[name] = value.strip(" \t")
-    expected = base64.b64encode(hashlib.sha1(key.encode() + _GUID).digest()).decode()
+        headers[name] = header[2]
+    connection = [word.strip(b" \t") for word in headers.get(b"connection", b"").lower().split(b",")]
+    expected = base64.b64encode(hashlib.sha1(key.encode() + _GUID).digest())
     return (
-        headers.get("upgrade", "").lower() == "websocket"
-        and "upgrade" in [word.strip().lower() for word in headers.get("connection", "").split(",")]
-        and headers.get("sec-websocket-accept") == expected
-        and "sec-websocket-extensions" not in headers
-        and "sec-websocket-protocol" not in headers
+        headers.get(b"upgrade", b"").lower() == b"websocket"
+        and b"upgrade" in connection
+        and all(map(_TOKEN.fullmatch, connection))
+        and headers.get(b"sec-websocket-accept") == expected
+        and b"sec-websocket-extensions" not in headers
+        and b"sec-websocket-protocol" not in headers
     )

@@ -12,9 +12,10 @@ from typing import Any, Protocol, Self
 import msgspec
 
 from e2e.audio.tape import Tape
+from e2e.clients.connection import Closed, Connection
 from e2e.clients.framing import FramedTape
 from e2e.clients.timing import Clock, Pacer, Stream
-from e2e.clients.wire import Closed, Connection, connect
+from e2e.clients.wire import connect
 from e2e.errors import SessionError
 from e2e.record.journal import Journal
 

@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from e2e.clients.connection import Closed
 from e2e.clients.http import DEFAULT_ENDPOINTS, Api, Endpoint
 from e2e.clients.pusher import PusherSession
 from e2e.clients.session import Link
-from e2e.clients.wire import Closed, connect
+from e2e.clients.wire import connect
 from e2e.errors import AuthRefused, ConfigError, SessionError
 from e2e.observe.spec import ServiceSpec
 from e2e.protocol import listen

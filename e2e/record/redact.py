@@ -31,13 +31,10 @@ _PATTERNS = tuple(
     )
 )
 
-# One cheap look decides whether the patterns need to run at all: most lines hold none of these words (in lower case).
-# Searching for plain substrings is ten times quicker than one expression with all of them.
-_HINTS = (
-    *("authorization", "bearer", "token", "secret", "passw", "key", "eyj", "aiza", "://"),
-    *("sk-", "sk_", "pk-", "pk_", "rk-", "rk_", "ghp_", "gho_", "ghu_", "ghs_", "ghr_"),
-)
-_HINT_BYTES = tuple(hint.encode() for hint in _HINTS)
+# One quick look at the text in lower case decides whether the patterns need to run at all: most text holds none of
+# these. It is a part of each pattern's label (`auth` of Authorization, `k_` of sk_..., `://` of an URL).
+_HINT = r"auth|eare|oken|ecre|assw|k(?:ey|[-_])|eyj|aiza|gh[pousr]_|://"
+_HINT_TEXT, _HINT_BYTES = re.compile(_HINT), re.compile(_HINT.encode())
 
 # A mapping's key that says by its name that its value is a secret.
 _SECRET_KEY = re.compile(r"(?i)(?:.*[_-])?(?:authorization|token|secret|passw(?:or)?d|(?:api|admin|private)[_-]?key)")
@@ -62,14 +59,14 @@ class Redactor:
 
     def suspects(self, encoded: bytes) -> bool:
         """Whether JSON text may hold a secret: one quick look that spares most records the walk by `value`."""
-        lowered = encoded.lower()
-        return any(s in encoded for s in self._encoded) or any(hint in lowered for hint in _HINT_BYTES)
+        if _HINT_BYTES.search(encoded.lower()) is not None:
+            return True
+        return any(secret in encoded for secret in self._encoded)
 
     def text(self, text: str) -> str:
         if self._known is not None:
             text = self._known.sub(MASK, text)
-        lowered = text.lower()
-        if any(hint in lowered for hint in _HINTS):
+        if _HINT_TEXT.search(text.lower()) is not None:
             for pattern in _PATTERNS:
                 text = pattern.sub(lambda m: m.group(1) + MASK, text)
         return text

@@ -15,7 +15,8 @@ from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.client import connect as oracle_connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 
-from e2e.clients.wire import Connection, connect
+from e2e.clients.connection import Connection
+from e2e.clients.wire import connect
 from e2e.errors import AuthRefused, SessionError
 from tests.clients.conformance_peer import DEADLINE
 

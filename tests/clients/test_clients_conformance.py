@@ -34,35 +34,8 @@ OPENSSL_OPTIONS = (
 )
 
 
-LENIENT = "the wire judges this answer itself, with fewer checks than the library"
-AFTER_FAILURE = "frames that came in one read with invalid UTF-8 are still handled"
-DIFFERENT = {
-    "utf8-bad-then-text-joined": AFTER_FAILURE,
-    "utf8-bad-then-binary-joined": AFTER_FAILURE,
-    "connection-malformed-element": LENIENT,
-    "header-without-name": LENIENT,
-    "header-name-with-parenthesis": LENIENT,
-    "header-name-with-at": LENIENT,
-    "header-with-del": LENIENT,
-    "header-with-form-feed": LENIENT,
-    "header-with-nul": LENIENT,
-    "header-9000-bytes": LENIENT,
-    "headers-129": LENIENT,
-    "phrase-with-nul": LENIENT,
-    "status-line-9000-bytes": LENIENT,
-}
-"""Rows in which the wire is known to differ, with the reason; none may be added to hide a defect."""
-
-
 def rows(table, only=None):
-    """The rows as parameters. One that is known to differ may pass: whoever mends it takes it off the list."""
-    return [
-        pytest.param(
-            row, id=row.name, marks=pytest.mark.xfail(reason=DIFFERENT[row.name]) if row.name in DIFFERENT else ()
-        )
-        for row in table
-        if only is None or row.name in only
-    ]
+    return [pytest.param(row, id=row.name) for row in table if only is None or row.name in only]
 
 
 @pytest.fixture(
@@ -156,7 +129,6 @@ def test_handshakes_over_tls(run, tls, case: Handshake):
 def test_the_table_is_whole():
     names = [row.name for row in CASES] + [row.name for row in HANDSHAKES]
     assert len(names) == len(set(names)) > 300
-    assert set(names) >= set(DIFFERENT)
     assert set(names) >= conformance_flows.OVER_TLS | conformance_handshakes.OVER_TLS
 
 
@@ -185,7 +157,6 @@ def test_each_write_of_a_script_is_a_read_of_its_own(run, request, secure):
     assert tuple(reads[-len(parts) :]) == parts
 
 
-@pytest.mark.xfail(reason=AFTER_FAILURE)
 @pytest.mark.parametrize("after", [ping(), frame(CLOSE, b"\x03\xe8")], ids=["ping", "close"])
 def test_nothing_is_answered_that_came_in_one_read_with_invalid_utf8(run, after):
     """RFC 6455 section 7.1.7. No oracle: the library decodes when asked, so it has answered before it knows."""
