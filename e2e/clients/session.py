@@ -14,6 +14,7 @@ import msgspec
 from e2e.audio.tape import Tape
 from e2e.clients.connection import Closed, Connection
 from e2e.clients.framing import FramedTape
+from e2e.clients.roster import Roster
 from e2e.clients.timing import Clock, Pacer, Stream
 from e2e.clients.wire import connect
 from e2e.errors import SessionError
@@ -22,9 +23,6 @@ from e2e.record.journal import Journal
 BACKLOG_SECONDS = 1.5
 """Audio that may wait for a socket in realtime before the session is failed with `backpressure`. By then the kernels
 of both sides hold some three seconds more."""
-
-PING_SECONDS = 20
-"""How often a session sends a WebSocket ping."""
 
 BACKLOG_SOFT_BYTES = 64 * 1024
 """Above this, a stream that is not paced in real time waits for its socket instead."""
@@ -39,34 +37,6 @@ class Decoded(Protocol):
 
     @property
     def kind(self) -> str: ...
-
-
-class Roster:
-    """The sessions that are open. Each second a twentieth of them is pinged: each every 20 s, as a phone does it.
-
-    One that leaves a ping unanswered until the next is dropped.
-    """
-
-    def __init__(self) -> None:
-        self._groups: tuple[set[Session], ...] = tuple(set() for _ in range(PING_SECONDS))
-        self._turn = 0
-        self._joined = 0
-
-    def __len__(self) -> int:
-        return sum(map(len, self._groups))
-
-    def join(self, session: "Session") -> Callable[[], None]:
-        """Returns the function that takes the session out again."""
-        group = self._groups[self._joined % PING_SECONDS]
-        self._joined += 1
-        group.add(session)
-        return lambda: group.discard(session)
-
-    def ping_some(self) -> None:
-        """To be called once a second."""
-        self._turn = (self._turn + 1) % PING_SECONDS
-        for session in tuple(self._groups[self._turn]):
-            session.ping()
 
 
 @dataclass(frozen=True, slots=True)
