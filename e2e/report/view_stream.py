@@ -81,7 +81,7 @@ def _event_mark(summary: Summary, event: str, words: str) -> Mark:
     times = f" {many(n, 'time')}" if n > 1 or (n and event == "integrations_triggered") else ""
     if status != "pass":
         return Mark(status, f"{words}{times}", why)
-    told = ", ".join(f"{k} {v}" for k, v in (own["detail"] or {}).items())
+    told = ", ".join(f"{k} {v}" for k, v in own["detail"].items())
     return Mark(status, f"{words}{times}", told)
 
 

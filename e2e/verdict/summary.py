@@ -123,11 +123,11 @@ def _event(record: dict[str, Any]) -> dict[str, Any]:
 
 def _own(facts: Facts, event: str) -> dict[str, Any]:
     """What the log shows of an event of this run's own sessions, by the rule of the check `lifecycle`."""
-    result, first = event_seen(facts, event), facts.lifecycle.first.get(event) or {}
+    result, detail = event_seen(facts, event), facts.lifecycle.first.get(event, {}).get("detail")
     return {
         "status": result.status,
         "count": facts.lifecycle.own[event],
-        "detail": first.get("detail"),
+        "detail": detail if isinstance(detail, dict) else {},
         "words": result.detail,
     }
 
