@@ -11,7 +11,9 @@ import psutil
 
 from e2e.observe.spec import ServiceSpec
 
+# For one step (to connect, the next bytes), and for a whole probe: an answer may drip for ever.
 _TIMEOUT_SECONDS = 2.0
+_PROBE_SECONDS = 5.0
 _MAX_BODY = 2048
 
 
@@ -36,17 +38,21 @@ def address(spec: ServiceSpec) -> tuple[str, int]:
 
 
 def client() -> httpx.AsyncClient:
-    """A client that follows no redirect and no proxy: only the service itself can be healthy."""
-    return httpx.AsyncClient(timeout=_TIMEOUT_SECONDS, follow_redirects=False, trust_env=False)
+    """A client that follows no redirect and no proxy: only the service itself can be healthy.
+
+    Each probe connects anew: a kept connection that the service closes meanwhile would look like a failure.
+    """
+    limits = httpx.Limits(max_keepalive_connections=0)
+    return httpx.AsyncClient(timeout=_TIMEOUT_SECONDS, limits=limits, follow_redirects=False, trust_env=False)
 
 
 async def probe(spec: ServiceSpec, http: httpx.AsyncClient) -> Answer:
-    """Ask the service once: its health path must answer 200; without one its port must accept."""
+    """Ask the service once, for 5 s at most: its health path must answer 200; without one its port must accept."""
     if spec.health is None:
         return await _probe_port(spec)
     url = spec.url.rstrip("/") + "/" + spec.health.lstrip("/")
     try:
-        async with http.stream("GET", url) as response:
+        async with asyncio.timeout(_PROBE_SECONDS), http.stream("GET", url) as response:
             body = b""
             async for part in response.aiter_bytes():
                 body += part
@@ -61,7 +67,7 @@ async def probe(spec: ServiceSpec, http: httpx.AsyncClient) -> Answer:
 
 async def _probe_port(spec: ServiceSpec) -> Answer:
     try:
-        async with asyncio.timeout(_TIMEOUT_SECONDS):
+        async with asyncio.timeout(_PROBE_SECONDS):
             _, writer = await asyncio.open_connection(*address(spec))
     except (OSError, TimeoutError) as error:
         return Answer(spec.url, error=_reason(error))
@@ -72,7 +78,9 @@ async def _probe_port(spec: ServiceSpec) -> Answer:
 def _reason(error: Exception) -> str:
     if isinstance(error, httpx.ConnectError | ConnectionRefusedError):
         return "the connection was refused" if "attempts failed" in str(error) else str(error) or "no connection"
-    if isinstance(error, httpx.TimeoutException | TimeoutError):
+    if isinstance(error, TimeoutError):
+        return f"no complete answer within {_PROBE_SECONDS:g} s"
+    if isinstance(error, httpx.TimeoutException):
         return f"no answer within {_TIMEOUT_SECONDS:g} s"
     return str(error) or type(error).__name__
 

@@ -1,6 +1,7 @@
 """All services of the target: started together, watched while the run lasts, and gone when it ends."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,6 +20,7 @@ from e2e.record.journal import Journal
 
 # The backend is a client of the pusher: it starts after it and ends before it.
 _ORDER = ("pusher", "backend")
+_WATCH_SECONDS = 5.0
 
 
 class Services:
@@ -36,16 +38,17 @@ class Services:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.failed: str | None = None
-        self._failure = asyncio.Event()
         self._phase = "services"
         self._guard = Warden()
         self._stopping: asyncio.Task[None] | None = None
+        self._ending = asyncio.Event()
+        self._watcher: asyncio.Task[None] | None = None
         logs_dir.mkdir(parents=True, exist_ok=True)
         self._units = [
             Unit(
                 spec,
                 journal,
-                ServiceLog(spec.name, journal, logs_dir / f"{spec.name}.log"),
+                logs_dir,
                 self._guard,
                 clock,
                 self._died,
@@ -70,6 +73,7 @@ class Services:
                 await unit.launch()
             async with health.client() as http:
                 await self._all_healthy(http)
+            self._watcher = asyncio.create_task(self._watch())
         except BaseException:
             await self.stop()
             raise
@@ -88,12 +92,7 @@ class Services:
         self._phase = phase
         for unit in self._units:
             if unit.healthy:
-                unit.log.phase = phase
-
-    async def unexpected_exit(self) -> str:
-        """Wait until a healthy service ends by itself; returns why, as in `failed`."""
-        await self._failure.wait()
-        return self.failed or ""
+                unit.set_phase(phase)
 
     def resources(self) -> dict[str, Resources]:
         """What each child costs now, by the name of its service."""
@@ -108,12 +107,22 @@ class Services:
 
     def _died(self, why: str) -> None:
         self.failed = self.failed or why
-        self._failure.set()
+
+    async def _watch(self) -> None:
+        """See now and then, and a last time at the end, whether what ran already still answers."""
+        async with health.client() as http:
+            last = False
+            while not last:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(_WATCH_SECONDS):
+                        await self._ending.wait()
+                last = self._ending.is_set()
+                await asyncio.gather(*(unit.still_answers(http) for unit in self._units))
 
     async def _all_healthy(self, http: httpx.AsyncClient) -> None:
         async def one(unit: Unit) -> None:
             await unit.until_healthy(http)
-            unit.log.phase = self._phase
+            unit.set_phase(self._phase)
 
         try:
             async with asyncio.TaskGroup() as group:
@@ -125,6 +134,9 @@ class Services:
 
     async def _stop(self, grace: float) -> None:
         errors = []
+        self._ending.set()
+        if self._watcher:
+            await asyncio.gather(self._watcher, return_exceptions=True)
         for unit in reversed(self._units):
             try:
                 await unit.stop(grace)

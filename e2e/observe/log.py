@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from e2e.observe.aside import Aside
 from e2e.observe.catalogue import proves, recognise
 from e2e.observe.imports import ErrorLine, ErrorScanner, Finding, ImportFinding
 from e2e.observe.lines import Line, clean, envelope, normalise
@@ -26,7 +27,7 @@ class ServiceLog:
     itself says: when it booted, and when it was used. `told` are the import errors so far, as (module, name).
     """
 
-    def __init__(self, service: str, journal: Journal, log_file: Path) -> None:
+    def __init__(self, service: str, journal: Journal | Aside, log_file: Path) -> None:
         self.service = service
         self.phase = "boot"
         self.lines = 0

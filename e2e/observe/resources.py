@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 import psutil
 
+# Looking for grandchildren reads about every process of the machine; they come and go seldom.
+_SEARCH_SAMPLES = 10
+
 
 @dataclass(frozen=True, slots=True)
 class Resources:
@@ -16,31 +19,37 @@ class Resources:
 
 
 class ResourceMeter:
-    """Samples one process tree. `clock` gives seconds."""
+    """Samples one process tree, cheaply: what it started is looked for at every tenth sample. `clock` gives seconds."""
 
     def __init__(self, pid: int, clock: Callable[[], float]) -> None:
         self._pid = pid
         self._clock = clock
-        self._spent: dict[int, float] = {}
-        self._sampled: float | None = None
+        self._family: list[psutil.Process] = []
+        self._samples = 0
+        self._spent: dict[psutil.Process, float] = {}
+        self._sampled = clock()
 
     def sample(self) -> Resources | None:
         """None when the process is gone."""
         try:
-            root = psutil.Process(self._pid)
-            family = [root, *root.children(recursive=True)]
+            if self._samples % _SEARCH_SAMPLES == 0:
+                root = psutil.Process(self._pid)
+                self._family = [root, *root.children(recursive=True)]
+            self._samples += 1
         except psutil.Error:
             return None
-        now = self._clock()
-        spent: dict[int, float] = {}
+        spent: dict[psutil.Process, float] = {}
         rss = 0
-        for process in family:
+        for process in self._family:
             with contextlib.suppress(psutil.Error):
-                times = process.cpu_times()
-                spent[process.pid] = times.user + times.system
-                rss += process.memory_info().rss
-        elapsed = now - self._sampled if self._sampled is not None else 0.0
-        # A process that is new since the last sample counts from zero, one that ended counts no more.
-        used = sum(seconds - self._spent.get(pid, 0.0) for pid, seconds in spent.items())
-        self._spent, self._sampled = spent, now
+                times, memory = process.cpu_times(), process.memory_info()
+                spent[process] = times.user + times.system
+                rss += memory.rss
+        if self._family[0] not in spent:
+            return None
+        now = self._clock()
+        elapsed, self._sampled = now - self._sampled, now
+        # What was found just now counts from here on, what ended counts no more.
+        used = sum(seconds - self._spent.get(process, seconds) for process, seconds in spent.items())
+        self._spent = spent
         return Resources(round(used / elapsed, 4) if elapsed > 0 else 0.0, round(rss / 2**20, 1))

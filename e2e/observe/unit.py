@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 
 from e2e.errors import ServiceError
+from e2e.observe.aside import Aside
 from e2e.observe.child import Child, Warden
 from e2e.observe.health import Answer, address, port_taken, probe
 from e2e.observe.log import ServiceLog
@@ -18,23 +19,34 @@ from e2e.observe.spec import ServiceSpec
 from e2e.record.journal import Journal
 
 _POLL_SECONDS = 0.1
+_RETRY_SECONDS = 0.5
 
 
 class Unit:
-    """Brings up one service and takes it down. `died` is called when a healthy child ends by itself."""
+    """Brings up one service and takes it down. `died` is called when a healthy child ends by itself.
+
+    The log is what the target names. Where that is a file or a command, the output of our child is kept beside it,
+    in `SERVICE.output.log`: it explains a failed boot, and only import errors that the log lacks are counted, at the
+    end of the run.
+    """
 
     def __init__(
         self,
         spec: ServiceSpec,
         journal: Journal,
-        log: ServiceLog,
+        logs_dir: Path,
         guard: Warden,
         clock: Callable[[], float],
         died: Callable[[str], None],
     ) -> None:
         self.spec = spec
-        self.log = log
+        self.log = self._output = ServiceLog(spec.name, journal, logs_dir / f"{spec.name}.log")
+        self._aside: Aside | None = None
+        if spec.command is not None and spec.log.kind in ("file", "command"):
+            self._aside = Aside(journal)
+            self._output = ServiceLog(spec.name, self._aside, logs_dir / f"{spec.name}.output.log")
         self.healthy = False
+        self._lost = False
         self._journal = journal
         self._guard = guard
         self._clock = clock
@@ -64,7 +76,7 @@ class Unit:
                 f"or take `command` out of the target so that the running service is used"
             )
         command = self.spec.command
-        self._child = await Child.start(command, self.log.take, self._guard, cwd=self.spec.cwd, env=self.spec.env)
+        self._child = await Child.start(command, self._output.take, self._guard, cwd=self.spec.cwd, env=self.spec.env)
         self._meter = ResourceMeter(self._child.pid, self._clock)
         if self._source is None:
             self.log.names("process", f"process {self._child.pid}")
@@ -89,7 +101,7 @@ class Unit:
             answer = await probe(self.spec, http)
             if self._child.code is not None:
                 await self._child.exited.wait()
-                self.log.settle()
+                self._output.settle()
                 raise ServiceError(self._last_words())
             if answer.healthy:
                 self._say_healthy(answer)
@@ -97,6 +109,22 @@ class Unit:
             if self._clock() - self._began > self.spec.boot_timeout:
                 raise self._unhealthy(answer, f"not ready after {self.spec.boot_timeout:g} s at {answer.url}")
             await asyncio.sleep(_POLL_SECONDS)
+
+    async def still_answers(self, http: httpx.AsyncClient) -> None:
+        """See after a service that ran already, and say once that it answers no more. A child's end is seen anyway."""
+        if self._child is not None or not self.healthy or self._lost:
+            return
+        for pause in (_RETRY_SECONDS, 0):  # one lost answer of a busy service is no outage
+            answer = await probe(self.spec, http)
+            if answer.healthy:
+                return
+            await asyncio.sleep(pause)
+        self._lost = True
+        self._unhealthy(answer, f"it answers no more at {answer.url}")
+
+    def set_phase(self, phase: str) -> None:
+        """What the run does now: the `phase` of the lines from here on."""
+        self.log.phase = self._output.phase = phase
 
     async def stop(self, grace: float) -> None:
         """End the child and what it started, read every log to its end and close it."""
@@ -113,10 +141,15 @@ class Unit:
             state = await self._source.close()
         elif self._child is None:
             state = "missing"
+        if self._aside:
+            self._output.close()
+            self.log.settle()
+            self._aside.tell(but=self.log.told)
         self.log.close(state)
 
     def resources(self) -> Resources | None:
-        return self._meter.sample() if self._meter else None
+        """What the child costs; None where there is none, or it ended."""
+        return self._meter.sample() if self._meter and self._child and self._child.code is None else None
 
     async def _open_source(self) -> None:
         spec = self.spec.log
@@ -131,12 +164,12 @@ class Unit:
     def _source_told(self, state: str, error: str | None) -> None:
         if state == "open":
             self.log.opened()
-        else:
+        elif not self._stopping:  # a command that follows a service ends with it
             self.log.failed(error or "")
 
     async def _watch(self, child: Child) -> None:
         await child.exited.wait()
-        self.log.settle()
+        self._output.settle()
         if self._stopping:
             return
         words = self._last_words()
@@ -151,8 +184,8 @@ class Unit:
 
     def _unhealthy(self, answer: Answer, what: str) -> ServiceError:
         error = f"{self.spec.name}: {what or 'the health check failed'}: {answer.error}"
-        if self.log.lines:
-            error += f"; its log says: {self.log.last_words()[:300]}"
+        if self._spoken.lines:
+            error += f"; its log says: {self._spoken.last_words()[:300]}"
         health = {"url": answer.url, "status": answer.status, "body": answer.body}
         self._write("unhealthy", health=health, seconds=self._seconds(), error=error)
         hint = (
@@ -164,7 +197,12 @@ class Unit:
         """What is known of a child that ended by itself."""
         when = "in mid-run" if self.healthy else "at boot"
         code = self._child.code if self._child else None
-        return f"{self.spec.name} ended {when} with code {code}: {self.log.last_words()[:500]}"
+        return f"{self.spec.name} ended {when} with code {code}: {self._spoken.last_words()[:500]}"
+
+    @property
+    def _spoken(self) -> ServiceLog:
+        """Where the last words of the service are: what it printed, else its log."""
+        return self._output if self._output.lines else self.log
 
     def _seconds(self) -> float:
         return round(self._clock() - self._began, 3)
