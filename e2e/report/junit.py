@@ -12,9 +12,12 @@ def render_junit(summary: Summary) -> str:
     """A failed check is a `failure`, an undecided one is `skipped` with its reason, an invalid run is an `error`."""
     checks = summary["checks"]
     invalid = summary["verdict"] == "invalid"
+    failed = sum(c["status"] == "fail" for c in checks)
+    # A target that was never there fails the run without failing a check.
+    alone = summary["verdict"] == "fail" and not failed
     counts = {
         "tests": len(checks) + 1,
-        "failures": sum(c["status"] == "fail" for c in checks),
+        "failures": failed + alone,
         "skipped": sum(c["status"] == "inconclusive" for c in checks) + (summary["verdict"] == "inconclusive"),
         "errors": int(invalid),
     }
@@ -32,8 +35,9 @@ def render_junit(summary: Summary) -> str:
     if invalid:
         error = ElementTree.SubElement(case, "error", {"message": visible(summary["sentence"]), "type": "invalid"})
         error.text = visible("\n".join(summary["generator"]["reasons"]))
-    elif summary["verdict"] == "inconclusive":
-        ElementTree.SubElement(case, "skipped", {"message": visible(summary["sentence"])})
+    elif alone or summary["verdict"] == "inconclusive":
+        kind = "failure" if alone else "skipped"
+        ElementTree.SubElement(case, kind, {"message": visible(summary["sentence"])})
     ElementTree.SubElement(suite, "system-out").text = visible(summary["sentence"])
     ElementTree.indent(root)
     return f'<?xml version="1.0" encoding="utf-8"?>\n{ElementTree.tostring(root, encoding="unicode")}\n'

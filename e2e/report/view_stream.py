@@ -28,7 +28,8 @@ def stream_pairs(summary: Summary) -> list[tuple[str, str]]:
         rate = f"{tape['sample_rate'] / 1000:g} kHz {tape['codec']}"
         rows.append(("format", f"{rate}, chunks of {tape['chunk_ms']:g} ms, {tape['seconds']:.1f} s of audio"))
         if tape["streamed_seconds"]:
-            factor = f", {tape['realtime_factor']:g} times real time" if tape["realtime_factor"] else ""
+            quicker = tape["realtime_factor"] and summary["pace"] != "realtime"
+            factor = f", {tape['realtime_factor']:g} times real time" if quicker else ""
             rows.append(("streamed in", f"{tape['streamed_seconds']:.1f} s{factor}"))
     counters = summary["counters"]
     rows.append(("bytes sent", str(counters["bytes_sent"])))
@@ -58,7 +59,7 @@ def stream_marks(summary: Summary) -> list[Mark]:
         marks += _stored(sessions)
         marks += [_event_mark(summary, event, words) for event, words in EVENTS[1:]]
         quiet = "pass" if heard else "fail" if counters["sessions_ready"] else "inconclusive"
-        words = f"server messages received: {counters['server_messages']}, with words among them: {heard}"
+        words = f"server messages received: {counters['server_messages']}, transcripts with words among them: {heard}"
         marks.append(Mark(quiet, words))
     marks.append(_close_mark(counters, checks.get("close_code")))
     marks.append(_imports_mark(summary["imports"]))

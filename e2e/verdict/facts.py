@@ -367,7 +367,8 @@ class _Fold:
         if late > n * MAX_LATE_SHARE:
             generator.saturated += bool(generator.samples) and cpu >= SATURATED
         elif n and (record.get("loop_lag_ms") or 0.0) <= self._chunk:
-            generator.streams_ok = max(generator.streams_ok or 0, sends.get("streams") or 0)
+            # None is left where all streams had ended by the end of the second.
+            generator.streams_ok = max(generator.streams_ok or 0, sends.get("streams") or 0) or None
         generator.samples += 1
         generator.cpu_sum += cpu
         generator.cpu_max = max(generator.cpu_max, cpu)

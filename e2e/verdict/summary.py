@@ -9,7 +9,7 @@ from e2e.verdict.facts import MAX_SESSIONS, Facts
 from e2e.verdict.judge import Verdict
 from e2e.verdict.limits import latency_limits, not_shown
 from e2e.verdict.logs import LogLine
-from e2e.verdict.sessions import METRICS, REALTIME, Session
+from e2e.verdict.sessions import METRICS, Session
 from e2e.verdict.stored import unstored
 from e2e.verdict.transcript import NORMALISATION
 
@@ -204,7 +204,7 @@ def _plain(record: dict[str, Any]) -> dict[str, Any]:
 def _tape(facts: Facts, tape: Any) -> dict[str, Any]:
     names = ("name", "description", "codec", "sample_rate", "chunk_ms", "chunks", "seconds")
     plays = [p for s in facts.stream for p in s.plays if p.tape is tape]
-    factors = [p.realtime_factor for p in plays if p.realtime_factor and p.pace != REALTIME]
+    factors = [p.realtime_factor for p in plays if p.realtime_factor]
     return {
         **{n: getattr(tape, n) for n in names},
         "played": len(plays),

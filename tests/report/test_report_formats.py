@@ -70,6 +70,13 @@ def unreachable(path):
     return path
 
 
+def port_taken(path):
+    with journal(path) as j:
+        j.run()
+        j.write("end", reason="error", error="port 10220 is already taken", exit_code=3)
+    return path
+
+
 def bare(path):
     with journal(path) as j:
         j.run([], title=None, command=None, environment=None, options=None, target=None, services=None)
@@ -80,7 +87,7 @@ def other_pace(path):
     return smoke(path, pace="max")
 
 
-RUNS = [smoke, hostile, dead_at_boot, unreachable, bare, other_pace]
+RUNS = [smoke, hostile, dead_at_boot, unreachable, port_taken, bare, other_pace]
 
 
 @pytest.mark.parametrize("make", RUNS)
@@ -98,6 +105,7 @@ def test_every_format_of_every_run(tmp_path, make):
     cases = suite.findall("testcase")
     assert len(cases) == len(summary["checks"]) + 1 == int(suite.get("tests"))
     assert len([c for c in cases if c.find("failure") is not None]) == int(suite.get("failures"))
+    assert (summary["verdict"] == "fail") == (int(suite.get("failures")) > 0)
     assert len([c for c in cases if c.find("skipped") is not None]) == int(suite.get("skipped"))
     assert len((run.path / "report.md").read_text(encoding="utf-8")) < 65_536
 

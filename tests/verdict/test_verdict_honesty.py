@@ -263,7 +263,11 @@ FINE = {"streams": 400, "n": 100_000}
     [
         ([FINE, {**FINE, "streams": 700}, FULL, FULL, FULL], ["core saturated"], 700),
         ([FINE, {**FINE, "lag": 240.0, "streams": 800}], ["event loop stalled"], 400),
-        ([{**FINE, "late": 90_000, "steal": 0.4}], ["foreign load (up to 40% of a second went to others)"], None),
+        (
+            [{**FINE, "streams": 0}, {**FINE, "late": 90_000, "steal": 0.4}],
+            ["foreign load (up to 40% of a second went to others)"],
+            None,
+        ),
     ],
 )
 def test_an_invalid_run_says_what_was_short(tmp_path, seconds, resources, fine):
