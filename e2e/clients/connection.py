@@ -19,6 +19,7 @@ from websockets.http11 import Response
 from websockets.protocol import SEND_EOF, State
 from websockets.uri import parse_uri
 
+from e2e.clients import kernel
 from e2e.clients.framing import binary_frame, text_frame
 from e2e.clients.handshake import MAX_ANSWER_BYTES, accepts, new_key, request
 from e2e.errors import SessionError
@@ -81,6 +82,7 @@ class Connection(asyncio.Protocol):
         "_clock",
         "_closing",
         "_connected",
+        "_fd",
         "_fragments",
         "_key",
         "_receiver",
@@ -103,6 +105,7 @@ class Connection(asyncio.Protocol):
         self._receiver = receiver
         self._clock = clock
         self._connected = 0.0
+        self._fd = -1
         self._transport: asyncio.Transport | None = None
         self._buffer = b""
         self._ws: ClientProtocol | None = None
@@ -126,6 +129,15 @@ class Connection(asyncio.Protocol):
     def backlog(self) -> int:
         """Bytes that were written here and that the socket has not taken yet."""
         return self._transport.get_write_buffer_size() if self._transport else 0
+
+    def unsent(self) -> int:
+        """Bytes that wait in the kernel to be sent or acknowledged."""
+        return kernel.unsent(self._fd) if self._fd >= 0 else 0
+
+    def peer_window(self) -> int | None:
+        """Bytes that the other side is ready to take; None: not known."""
+        sock = self.transport.get_extra_info("socket")
+        return kernel.peer_window(sock) if sock is not None else None
 
     @property
     def transport(self) -> asyncio.Transport:
@@ -179,6 +191,7 @@ class Connection(asyncio.Protocol):
         self._connected = self._clock()
         sock: socket.socket | None = transport.get_extra_info("socket")
         if sock is not None:
+            self._fd = sock.fileno()
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
         assert self._request is not None
         self.transport.write(self._request)
@@ -204,6 +217,7 @@ class Connection(asyncio.Protocol):
         self._after_receive(ws)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._fd = -1
         if self._closing is not None:
             self._closing.cancel()
         ws = self._complete()

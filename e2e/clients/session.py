@@ -20,9 +20,14 @@ from e2e.clients.wire import connect
 from e2e.errors import SessionError
 from e2e.record.journal import Journal
 
-BACKLOG_SECONDS = 1.5
-"""Audio that may wait for a socket in realtime before the session is failed with `backpressure`. By then the kernels
-of both sides hold some three seconds more."""
+BACKLOG_SECONDS = 5.0
+"""Audio that may wait for a slow socket in real time before the session is failed with `backpressure`."""
+
+DEAF_SECONDS = 0.75
+"""The same for a server that is no longer ready to take any: by then its kernel holds some four seconds more."""
+
+LOOK_EVERY = 3
+"""Chunks between two looks at what the kernel knows of the connection."""
 
 BACKLOG_SOFT_BYTES = 64 * 1024
 """Above this, a stream that is not paced in real time waits for its socket instead."""
@@ -311,23 +316,22 @@ class Session:
         """What the pacer calls for each piece: writes `frame_of(k)`, which holds `per_frame` chunks, or says that the
         socket takes none now.
 
-        In real time, audio waits for the socket up to `BACKLOG_SECONDS`; then the session fails with `backpressure`.
-        At any other pace the stream waits instead.
+        In real time, audio waits for the socket up to `BACKLOG_SECONDS`, and for a server that has stopped reading up
+        to `DEAF_SECONDS`; then the session fails with `backpressure`. At any other pace the stream waits instead.
         """
         connection, size, total = self.connection(), tape.chunk_bytes, len(tape.chunks)
         waiting, write = connection.transport.get_write_buffer_size, connection.transport.write
-        fails = self.link.pacer.speed == 1.0
-        second = size / tape.chunk_seconds
-        limit = max(BACKLOG_SECONDS * second, 2 * per_frame * size) if fails else BACKLOG_SOFT_BYTES
+        realtime = self.link.pacer.speed == 1.0
+        limit = BACKLOG_SECONDS * size / tape.chunk_seconds if realtime else BACKLOG_SOFT_BYTES
 
         def send(k: int) -> bool:
             backlog = waiting()
-            if backlog > self.backlog_max:
-                self.backlog_max = backlog
             if backlog > limit:
-                if fails:
-                    raise self._stopped_reading(backlog)
+                if realtime:
+                    raise self._backpressure(backlog, "the socket takes no more")
                 return False
+            if realtime and k % LOOK_EVERY == 0:
+                self._look(connection, backlog, tape, per_frame)
             if not connection.open:
                 return False  # the other side is closing; how it ends is known in a moment
             write(frame_of(k))
@@ -338,11 +342,19 @@ class Session:
 
         return send
 
-    def _stopped_reading(self, backlog: int) -> SessionError:
-        return SessionError(
-            f"{self.kind} {self.uid}: the server stopped reading, {backlog} bytes of audio wait for the socket",
-            "backpressure",
-        )
+    def _look(self, connection: Connection, backlog: int, tape: Tape, per_frame: int) -> None:
+        """See whether the server still reads: how much waits here and in the kernel, and what it is ready to take."""
+        unsent = backlog + connection.unsent()
+        if unsent > self.backlog_max:
+            self.backlog_max = unsent
+        frame = per_frame * tape.chunk_bytes
+        if unsent > DEAF_SECONDS * tape.chunk_bytes / tape.chunk_seconds and unsent > frame:
+            window = connection.peer_window()
+            if window is not None and window < frame:
+                raise self._backpressure(unsent, "the server has stopped reading")
+
+    def _backpressure(self, unsent: int, why: str) -> SessionError:
+        return SessionError(f"{self.kind} {self.uid}: {why}, {unsent} bytes of audio wait for it", "backpressure")
 
     # Journal
 
