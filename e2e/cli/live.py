@@ -34,6 +34,8 @@ class LiveView:
         self._import_errors = 0
         self._sent = self._planned = 0
         self._lateness_ms: float | None = None
+        self._devices: tuple[int, int] | None = None
+        self._dropped = 0
         self._sessions: Counter[str] = Counter()
         self._last_line = 0.0
         self._progress = Progress(
@@ -91,6 +93,13 @@ class LiveView:
             self._progress.update(self._bar, completed=self._sent)
         self._lateness_ms = record["lateness"]["max"]
 
+    def _on_generator(self, record: Record) -> None:
+        if record["planned"] or self._devices:  # not before the load
+            self._devices = record["active"], record["planned"]
+
+    def _on_arrivals(self, record: Record) -> None:
+        self._dropped = record["dropped"]
+
     def _on_message(self, record: Record) -> None:
         self._messages[record["kind"]] += 1
         if record["kind"] == "transcript" and record["data"]:
@@ -105,6 +114,8 @@ class LiveView:
         facts.add_column(overflow="ellipsis", no_wrap=True)
         facts.add_row("phase", PHASES.get(self._phase, self._phase))
         facts.add_row("services", ", ".join(f"{name} {state}" for name, state in self._services.items()) or "-")
+        if self._devices is not None:
+            facts.add_row("devices", self._device_words())
         opened, ended = self._sessions["open"], self._sessions["closed"]
         facts.add_row("sessions", f"{opened - ended} open, {self._sessions['failed']} failed")
         facts.add_row("messages", ", ".join(f"{n} {kind}" for kind, n in self._messages.most_common(5)) or "-")
@@ -130,7 +141,13 @@ class LiveView:
         elif kind == "import_error":
             self._line(record, f"import error in {record['service']}: {one_line(str(record.get('module')))}")
         elif kind == "sends" and self._bar is not None and time.monotonic() - self._last_line > PLAIN_SECONDS:
-            self._line(record, f"{self._sent}/{self._planned} chunks, {sum(self._messages.values())} messages")
+            progress = f"{self._sent}/{self._planned} chunks, {sum(self._messages.values())} messages"
+            self._line(record, f"{progress}, devices: {self._device_words()}" if self._devices else progress)
+
+    def _device_words(self) -> str:
+        active, planned = self._devices or (0, 0)
+        dropped = f", {self._dropped} arrivals dropped" if self._dropped else ""
+        return f"{active} of {planned} at work{dropped}"
 
     def _line(self, record: Record, text: str) -> None:
         self._last_line = time.monotonic()

@@ -15,11 +15,23 @@ from e2e.errors import UsageError
 @click.option("--target", "target_name", metavar="NAME", help="A target of e2e.toml (default: the one it names).")
 @click.option("--standin", is_flag=True, help="Start the stand-in and run against it.")
 @click.option("--users", type=click.IntRange(1), help="Number of devices.")
-@click.option("--duration", metavar="TIME", help="How long each device plays (30s, 2m), the audio repeated if need be.")
+@click.option("--ramp", metavar="TIME", help="Over which time the users begin, evenly spread (10s).")
+@click.option("--rate", metavar="N[/s]", help="New devices a second, for --duration, whatever the others do.")
+@click.option(
+    "--stage", "stages", multiple=True, metavar="TIME:N", help="Ramp to N devices (2m:500) or rate (2m:50/s)."
+)
+@click.option("--at-most", type=click.IntRange(1), help="Devices at once, for --rate and stages of a rate.  [1000]")
+@click.option("--duration", metavar="TIME", help="How long each of the users plays, or how long another load lasts.")
 @click.option("--chunks", type=click.IntRange(1), help="How many chunks each device plays.")
 @click.option("--audio", metavar="FILE", help="A bundled tape or an audio file; FILE.txt beside it is its text.")
 @click.option("--codec", metavar="C", help="Codec of the audio (pcm8, pcm16, linear16).")
 @click.option("--pace", default="realtime", show_default=True, help="realtime, a factor such as 20x, or max.")
+@click.option(
+    "--phase", type=click.Choice(("spread", "aligned")), default="spread", show_default=True, help="When streams send."
+)
+@click.option(
+    "--mask", type=click.Choice(("shared", "per-send")), default="shared", show_default=True, help="Masks of frames."
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="Decides all that is random.")
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=Path("reports"), show_default=True)
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A parameter of the scenario, or listen.X.")
@@ -38,6 +50,7 @@ def command(scenario: str, target_name: str | None, standin: bool, out: Path, qu
         _refuse_standin_options(for_standin)
     chosen = load_scenario(scenario)
     options = _options(scenario, given)
+    options.applied_to(chosen.load)
     _check_audio(options)
 
     from e2e.cli.session import run_scenario  # late: a mistake is told before everything is loaded
@@ -57,8 +70,8 @@ def command(scenario: str, target_name: str | None, standin: bool, out: Path, qu
 
 
 def _options(scenario: str, given: dict[str, Any]) -> Any:
-    from e2e.engine.options import Options, parse_pace
-    from e2e.verdict.expect import seconds
+    from e2e.durations import seconds
+    from e2e.engine.options import Options, parse_load, parse_pace
 
     settings = {}
     for setting in given["settings"]:
@@ -67,15 +80,18 @@ def _options(scenario: str, given: dict[str, Any]) -> Any:
             raise UsageError(f"--set {setting}: write it as KEY=VALUE")
         settings[key] = value
     duration = seconds(given["duration"]) if given["duration"] is not None else None
-    if duration is not None and given["chunks"] is not None:
-        raise UsageError("--duration and --chunks exclude each other: both say how much audio is played")
+    load = parse_load(*(given[name] for name in ("users", "ramp", "rate", "stages", "at_most")), duration)
     return Options(
+        load=load,
         users=given["users"],
+        ramp=seconds(given["ramp"]) if given["ramp"] is not None else None,
         duration=duration,
         chunks=given["chunks"],
         audio=given["audio"],
         codec=given["codec"],
         speed=parse_pace(given["pace"]),
+        aligned=given["phase"] == "aligned",
+        mask_per_send=given["mask"] == "per-send",
         seed=given["seed"],
         settings=settings,
         command=("e2e", *sys.argv[1:]),

@@ -1,4 +1,4 @@
-"""The generator's own health, sampled once a second: what it sent, how late, its CPU, memory and loop stalls."""
+"""The generator's own health, sampled once a second: what it sent, how late, its CPU, memory, files and loop stalls."""
 
 import asyncio
 import time
@@ -7,8 +7,10 @@ from typing import Any
 
 import psutil
 
-from e2e.clients.session import Roster
+from e2e.clients.roster import Roster
 from e2e.clients.timing import Clock
+from e2e.engine.crowd import Counts, write_arrivals
+from e2e.engine.machine import MachineMeter, open_files
 from e2e.engine.pacer import Pacer
 from e2e.record.journal import Journal
 
@@ -17,8 +19,9 @@ PROBE_SECONDS = 0.05
 
 
 class Health:
-    """Once a second, until cancelled: writes `sends`, `generator` and `resources` records, flushes the journal, and has
-    the open sessions send their pings. `resources()` gives CPU (share of a core) and memory of each service.
+    """Once a second, until cancelled: writes `sends`, `generator`, `arrivals` and `resources` records, flushes the
+    journal, and has the open sessions send their pings. `resources()` gives CPU (share of a core) and memory of each
+    service, `counts` how many devices there are.
     """
 
     def __init__(
@@ -28,9 +31,11 @@ class Health:
         clock: Clock,
         roster: Roster,
         resources: Callable[[], Mapping[str, Any]],
+        counts: Counts,
     ) -> None:
         self._journal, self._pacer, self._clock, self._roster = journal, pacer, clock, roster
-        self._resources = resources
+        self._resources, self._counts = resources, counts
+        self._machine = MachineMeter()
         self._process = psutil.Process()
         self._worst_lag = 0.0
 
@@ -43,7 +48,7 @@ class Health:
                 self._journal.flush()
                 await asyncio.sleep(0.5)
                 cpu_now, wall_now = time.process_time(), self._clock()
-                self._sample((cpu_now - cpu) / (wall_now - wall))
+                self._sample(cpu_now - cpu, wall_now - wall)
                 self._roster.ping_some()
                 cpu, wall = cpu_now, wall_now
                 self._journal.flush()
@@ -52,23 +57,32 @@ class Health:
             self._write_sends()
 
     async def _probe_loop(self) -> None:
-        loop = asyncio.get_running_loop()
+        # By the clock: a loop may know the time only as of its last turn.
         while True:
-            due = loop.time() + PROBE_SECONDS
+            due = self._clock() + PROBE_SECONDS
             await asyncio.sleep(PROBE_SECONDS)
-            self._worst_lag = max(self._worst_lag, loop.time() - due)
+            self._worst_lag = max(self._worst_lag, self._clock() - due)
 
-    def _sample(self, cpu: float) -> None:
+    def _sample(self, cpu: float, seconds: float) -> None:
+        """`cpu`: processor time that this process used in the last `seconds`."""
         self._write_sends()
         lag, self._worst_lag = self._worst_lag, 0.0
+        services = self._resources()
+        shares = self._machine.shares(cpu + sum(used.cpu for used in services.values()) * seconds)
         self._journal.write(
             "generator",
-            cpu=round(cpu, 4),
+            cpu=round(cpu / seconds, 4),
             rss_mb=round(self._process.memory_info().rss / 2**20, 1),
             loop_lag_ms=round(lag * 1000, 3),
             open_sessions=len(self._roster),
+            open_files=open_files(),
+            steal=round(shares.steal, 4) if shares else None,
+            foreign=round(shares.foreign, 4) if shares else None,
+            planned=self._counts.planned,
+            active=self._counts.active,
         )
-        for service, used in self._resources().items():
+        write_arrivals(self._journal, self._counts)
+        for service, used in services.items():
             self._journal.write("resources", service=service, cpu=round(used.cpu, 4), rss_mb=round(used.rss_mb, 1))
 
     def _write_sends(self) -> None:

@@ -12,13 +12,14 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from asyncio_throttle import Throttler
-
 from e2e import __version__
 from e2e.clients.session import Link, pace_name
 from e2e.clients.timing import Clock
+from e2e.engine.crowd import Counts, Crowd
 from e2e.engine.device import Device
+from e2e.engine.gate import Gate
 from e2e.engine.health import Health
+from e2e.engine.heap import freeze_more, frozen_heap
 from e2e.engine.options import Options
 from e2e.engine.pacer import Pacer
 from e2e.engine.scenario import Scenario, where
@@ -29,6 +30,12 @@ from e2e.errors import E2EError, ServiceError, SessionError, UsageError
 from e2e.observe.launcher import Services
 from e2e.record.journal import SCHEMA, Journal
 from e2e.record.rundir import RunDirectory
+
+SETTLE_SECONDS = 5.0
+"""After the ramp, until the devices have what they need for the rest of their lives."""
+
+MANY = sys.maxsize
+"""More devices than one: each user has a number."""
 
 
 class Run:
@@ -46,7 +53,8 @@ class Run:
         self.scenario, self.config, self.options = scenario, target, options
         self._directory, self._journal, self._clock = directory, journal, clock
         self._settings = scenario.settings(options.settings)
-        self._load = scenario.load.with_users(options.users)
+        self._load, self._device_options = options.applied_to(scenario.load)
+        self._counts = Counts()
         self._services = Services(target.services(scenario.services), journal, directory.logs, clock)
         self._watch = LogWatch(journal)
         self._numbers = itertools.count(1)
@@ -70,7 +78,8 @@ class Run:
         self._task = asyncio.create_task(self._phases())
         end: dict[str, Any] = {"reason": "complete", "error": None}
         try:
-            await self._task
+            with frozen_heap():
+                await self._task
         except asyncio.CancelledError:
             end["reason"] = "interrupted"
         except Exception as problem:
@@ -91,7 +100,7 @@ class Run:
         link = self._link(pacer)
         target = Target(self.config, link, self._next_sid, self._directory.run_id)
         health = asyncio.create_task(
-            Health(self._journal, pacer, self._clock, link.roster, self._services.resources).run()
+            Health(self._journal, pacer, self._clock, link.roster, self._services.resources, self._counts).run()
         )
         try:
             async with self._phase("boot"):
@@ -110,21 +119,23 @@ class Run:
             await asyncio.gather(health, return_exceptions=True)
 
     async def _stream(self, target: Target, link: Link) -> None:
-        tasks = [
-            asyncio.create_task(self._device(n, start, target, link)) for n, start in enumerate(self._load.starts())
-        ]
+        crowd = Crowd(
+            self._load,
+            lambda number: self._device(number, target, link),
+            self._journal,
+            self._clock,
+            self._counts,
+            self.options.seed,
+        )
+        freeze = asyncio.get_running_loop().call_later(self._load.settled + SETTLE_SECONDS, freeze_more)
         try:
-            await asyncio.gather(*tasks)
+            await crowd.run()
         finally:
-            for task in tasks:
-                task.cancel()
-            # Sessions close politely on their way out, also when the run is interrupted.
-            await asyncio.gather(*tasks, return_exceptions=True)
+            freeze.cancel()
 
-    async def _device(self, index: int, start: float, target: Target, link: Link) -> None:
-        if start:
-            await asyncio.sleep(start)
-        device = Device(index, self._load.count, target, link, self.options, self._watch, self._next_sid)
+    async def _device(self, number: int, target: Target, link: Link) -> None:
+        devices = MANY if self._load.numbered else 1
+        device = Device(number, devices, target, link, self._device_options, self._watch, self._next_sid)
         await self._guard(self.scenario, device, **self._settings)
 
     async def _guard(self, work: Callable[..., Awaitable[None]], *arguments: Any, **settings: Any) -> None:
@@ -169,8 +180,8 @@ class Run:
             pacer=pacer,
             clock=self._clock,
             wall=lambda instant: anchor + instant,
-            throttle=Throttler(rate_limit=max(1, round(self.config.connect_rate)), period=1.0),
-            tape=Tapes(self._journal, self.options).load,
+            throttle=Gate(self.config.connect_rate),
+            tape=Tapes(self._journal, self._device_options).load,
             allowed_hosts=self.config.allowed_hosts,
             connect_timeout=self.config.connect_timeout,
             ready_timeout=self.config.ready_timeout,
@@ -191,18 +202,23 @@ class Run:
             "started": datetime.now(UTC).isoformat(timespec="milliseconds"),
             "command": list(self.options.command),
             "options": self.options.journalled()
-            | {"users": self._load.count, "ramp": self._load.ramp, "pace": pace_name(self.options.speed)},
+            | {
+                "users": self._load.count,
+                "ramp": self._load.ramp,
+                "load": self._load.journalled(),
+                "pace": pace_name(self.options.speed),
+            },
             "services": list(scenario.services),
             "drain": {"event": scenario.drain.event, "required": scenario.drain.required},
             "expectations": [self.config.adapted(expectation).to_dict() for expectation in scenario.expect],
-            "environment": environment(),
+            "environment": environment() | {"loop": type(asyncio.get_running_loop()).__module__.partition(".")[0]},
         }
 
 
 def environment() -> dict[str, Any]:
     """What a reader needs to know of the machine and the versions, and nothing that names its owner."""
     packages = {}
-    for name in ("websockets", "numpy", "soundfile", "soxr", "msgspec", "uvicorn", "fastapi", "pocketsphinx"):
+    for name in ("websockets", "numpy", "soundfile", "soxr", "msgspec", "uvloop", "uvicorn", "fastapi", "pocketsphinx"):
         try:
             packages[name] = version(name)
         except PackageNotFoundError:
