@@ -102,8 +102,8 @@ def compare(bench: Bench, plan: Plan, say: Say) -> Comparison:
             say(line(f"batch {number + 1}", batch[contestant.name]))
         comparison.batches.append(batch)
     if plan.search_until is not None:
-        for n, contestant in enumerate(contestants):
-            # Each gets an equal part of what time is left.
+        # Each gets an equal part of what time is left, so the first, whose trials take longest, comes last.
+        for n, contestant in enumerate(reversed(contestants)):
             now = time.monotonic()
             until = now + max(0.0, plan.search_until - now) / (len(contestants) - n)
             comparison.searches[contestant.name] = search(bench, contestant, comparison, plan, until, say)
@@ -123,7 +123,7 @@ def search(
         middle = (low + high) // 2
         if time.monotonic() + lengths.chunks(contestant.ramp(rungs[middle])) / 10 > until:
             break
-        trial = bench.trial(contestant, rungs[middle], lengths)
+        trial = bench.trial(contestant, rungs[middle], lengths, hurry=True)
         trials.append(trial)
         say(line("search", trial))
         if trial.on_time:
@@ -151,7 +151,7 @@ def line(stage: str, trial: Trial) -> str:
         said = f"; it said: {trial.said.splitlines()[-1]}" if trial.said else ""
         return f"{where}never ran all at once{lost}{said}"
     sent, received = trial.messages["sent"], trial.messages["received"]
-    missed = f", {received} of {sent} messages received" if received != sent else ""
+    missed = f", {received} of {sent} messages received" if received is not None and received != sent else ""
     return (
         f"{where}{trial.us_per_chunk:6.1f} us/chunk, core {trial.cpu:4.0%}, sink {trial.sink_cpu:4.0%}, jitter p50 "
         f"{trial.jitter_ms['p50']:.1f} p99 {trial.jitter_ms['p99']:.1f} max {trial.jitter_ms['max']:.0f} ms (p99 by "

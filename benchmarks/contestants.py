@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,15 +64,23 @@ def start_engine(job: Job, scenario: str = "stream", **settings: object) -> Prog
 
 
 def engine_run(directory: Path) -> dict[str, Any]:
-    """`run.json` of the run in a directory; empty when there is none."""
+    """`run.json` of the run in a directory; empty when there is none, or only half of it."""
     path = directory / "reports" / "latest" / "run.json"
-    return json.loads(path.read_text()) if path.exists() else {}
+    try:
+        return json.loads(path.read_text())
+    except (OSError, json.JSONDecodeError):
+        return {}
 
 
-def engine_records(directory: Path) -> list[dict[str, Any]]:
-    """The journal of the run in a directory."""
+def engine_records(directory: Path) -> Iterator[dict[str, Any]]:
+    """The journal of the run in a directory; a line that was cut off ends it."""
     path = directory / "reports" / "latest" / "journal.jsonl"
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    lines = path.read_text().splitlines() if path.exists() else []
+    for line in lines:
+        try:
+            yield json.loads(line)
+        except json.JSONDecodeError:
+            return
 
 
 def _engine_own(program: Program, directory: Path) -> dict[str, Any]:

@@ -61,6 +61,10 @@ class Program:
     def running(self) -> bool:
         return self._process.poll() is None
 
+    def kill(self) -> None:
+        """SIGKILL, for a client whose last words nobody needs."""
+        self._process.kill()
+
     def end(self) -> None:
         """SIGTERM, and SIGKILL when that was not enough."""
         if self.running:
@@ -98,12 +102,17 @@ class Sink(Program):
     def _read_port(self) -> int:
         deadline = time.monotonic() + END_SECONDS
         while time.monotonic() < deadline and self.running:
-            line = self.output.read_text()
-            if line.endswith("\n"):
-                return int(line)
+            text = self.output.read_text()
+            if text.endswith("\n"):
+                return int(text)
             time.sleep(0.01)
         self.end()
         raise BenchmarkError(f"the sink did not start: {self.output.with_suffix('.err').read_text()}")
+
+    @property
+    def idle(self) -> bool:
+        """Whether there were streams and all of them have ended."""
+        return "idle" in self.output.read_text()
 
     def report(self) -> dict[str, Any]:
         """End it and read what it counted.

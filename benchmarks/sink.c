@@ -8,7 +8,8 @@
  * WARM_MS  how long after the last stream began judging begins
  * DEAF     every DEAF-th stream is never read after its upgrade (0: none)
  *
- * Prints its port as the first line and, on SIGTERM, one JSON object. Times are seconds of CLOCK_MONOTONIC.
+ * Prints its port as the first line, `idle` whenever the last open stream has ended, and, on SIGTERM, one JSON object.
+ * Times are seconds of CLOCK_MONOTONIC.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -44,7 +45,7 @@ struct stream {
 };
 
 static struct stream *streams[MAX_STREAMS];
-static uint32_t stream_count, deaf_every, planned, warm_ms;
+static uint32_t stream_count, open_count, deaf_every, planned, warm_ms;
 static uint64_t texts_sent, texts_refused, bytes_read, other_messages, unmasked;
 static int64_t first_accept, last_upgrade;
 static int epoll;
@@ -65,8 +66,12 @@ static void end_stream(struct stream *s)
     s->state = GONE;
     free(s->request);
     s->request = NULL;
-    if (!s->number)
+    if (!s->number) {
         free(s); /* only HTTP; streams are kept for the report */
+    } else if (--open_count == 0) {
+        puts("idle");
+        fflush(stdout);
+    }
 }
 
 /* Talking */
@@ -138,6 +143,7 @@ static void upgrade(struct stream *s, const char *key)
     say(s, out, size);
     streams[stream_count] = s;
     s->number = ++stream_count;
+    open_count++;
     s->state = OPEN;
     s->deaf = deaf_every && s->number % deaf_every == 0;
     last_upgrade = now_us();

@@ -10,6 +10,9 @@ from benchmarks.contestants import CONTESTANTS
 DOCS = Path(__file__).parents[1] / "docs" / "performance.md"
 BEGIN, END = "<!-- figures: made by `python -m benchmarks --write-docs` -->", "<!-- end of figures -->"
 
+NOISY = 0.05
+"""Share of the client's core above which a reader is warned."""
+
 HEAD = ("client", "CPU us a chunk", "of C", "of plain", "streams on time", "KiB a stream", "jitter p50 / p99 / max")
 
 
@@ -54,6 +57,8 @@ def sentences(results: Mapping[str, Any]) -> str:
         f"{foreign['median']:.1%} of the client's core (at most {foreign['max']:.1%}), the hypervisor "
         f"{steal['median']:.1%}."
     ]
+    if foreign["median"] + steal["median"] > NOISY:
+        said.append("**Too much else was going on for these figures to mean anything.**")
     if connects := results.get("connects"):
         said.append(
             f"Connecting: {connects['opened']} sessions at {connects['per_second']:.0f} a second on one core, "

@@ -89,12 +89,12 @@ class Bench:
     def __init__(self, programs: Path, cores: Cores, lengths: Lengths = Lengths()) -> None:
         self.programs, self.cores, self.lengths = programs, cores, lengths
 
-    def trial(self, contestant: Contestant, streams: int, lengths: Lengths | None = None) -> Trial:
-        """Run a client once."""
+    def trial(self, contestant: Contestant, streams: int, lengths: Lengths | None = None, hurry: bool = False) -> Trial:
+        """Run a client once. In a `hurry` it is killed when its streams have ended, without its own account."""
         lengths = lengths or self.lengths
         ramp = contestant.ramp(streams)
         chunks = lengths.chunks(ramp)
-        outcome = self.run(contestant.start, contestant.own, streams, chunks, ramp, lengths.warm)
+        outcome = self.run(contestant.start, contestant.own, streams, chunks, ramp, lengths.warm, hurry=hurry)
         return summarise(contestant.name, streams, chunks, outcome)
 
     def run(
@@ -107,6 +107,7 @@ class Bench:
         warm: float = 0.0,
         deaf_every: int = 0,
         sample_seconds: float = SAMPLE_SECONDS,
+        hurry: bool = False,
     ) -> Outcome:
         """Run a client against a fresh sink in a fresh directory, until it ends or its time is up."""
         with TemporaryDirectory(prefix="bench-") as name:
@@ -118,13 +119,17 @@ class Bench:
                 watch = Samples(sink.pid, self.cores.sink)
                 with start(Job(directory, self.cores.client, sink.port, streams, chunks, ramp)) as client:
                     samples = Samples(client.pid, self.cores.client)
-                    deadline = time.monotonic() + ramp + chunks / 10 + GRACE_SECONDS
-                    while client.running and time.monotonic() < deadline:
+                    earliest = time.monotonic() + ramp + chunks / 10
+                    while client.running and (now := time.monotonic()) < earliest + GRACE_SECONDS:
+                        if hurry and now > earliest and sink.idle:
+                            client.kill()
+                            break
                         samples.take()
                         watch.take()
                         time.sleep(sample_seconds)
                 counted = sink.report()
-            return Outcome(started, counted, own(client, directory), client.last_words(), samples, watch)
+            account = {} if hurry else own(client, directory)
+            return Outcome(started, counted, account, client.last_words(), samples, watch)
 
 
 def summarise(name: str, streams: int, chunks: int, outcome: Outcome) -> Trial:
@@ -161,6 +166,6 @@ def summarise(name: str, streams: int, chunks: int, outcome: Outcome) -> Trial:
         messages={"sent": counted["texts_sent"], "received": outcome.own.get("messages")},
         own=outcome.own,
         sink=counted,
-        said=outcome.said if lost or not outcome.own else None,
+        said=outcome.said if lost else None,
         **measured,
     )

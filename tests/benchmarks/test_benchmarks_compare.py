@@ -42,7 +42,7 @@ class MadeUpBench:
         self.limit, self.noisy_at = limit, noisy_at
         self.asked: list[int] = []
 
-    def trial(self, contestant, streams: int, lengths: Lengths | None = None) -> Trial:
+    def trial(self, contestant, streams: int, lengths: Lengths, hurry: bool) -> Trial:
         self.asked.append(streams)
         if streams == self.noisy_at and self.asked.count(streams) == 1:
             return trial(streams, on_time=False, noise=0.2)
