@@ -60,7 +60,11 @@ class Service:
 
 @dataclass(slots=True)
 class ServiceLog:
-    """How the log of one service was read. `tail` are its last lines, its last words when it died."""
+    """How the log of one service was read. `tail` are its last lines, its last words when it died.
+
+    `failures` is how often there was no reader, for `gap_seconds` in all; `unreadable` counts lines that nobody could
+    read; `proof` is a line that only this kind of service says.
+    """
 
     service: str
     source: str | None = None
@@ -71,6 +75,10 @@ class ServiceLog:
     lines: int = 0
     bytes: int = 0
     boot_marker: str | None = None
+    proof: str | None = None
+    failures: int = 0
+    gap_seconds: float = 0.0
+    unreadable: int = 0
     tail: deque[str] = field(default_factory=lambda: deque(maxlen=6))
 
     def fold(self, record: Record) -> None:
@@ -81,6 +89,10 @@ class ServiceLog:
             self.opened = record["t"] if self.opened is None else self.opened
         elif state == "closed":
             self.closed = record["t"]
+            self.failures = record.get("failures") or 0
+            self.gap_seconds = record.get("gap_seconds") or 0.0
+            self.unreadable = record.get("unreadable") or 0
+            self.proof = record.get("proof")
             self.lines = max(self.lines, record.get("lines") or 0)
             self.bytes = max(self.bytes, record.get("bytes") or 0)
             self.boot_marker = record.get("boot_marker") or self.boot_marker
@@ -104,4 +116,10 @@ def why_not_read(log: ServiceLog | None, service: Service | None, name: str) -> 
     if service is not None and service.launched is not None and log.boot_marker is None:
         ended = "" if log.closed is not None else " before the journal ends"
         return f"the log of {name} was read ({log.lines} lines), but the line that it booted was not seen{ended}"
+    if log.failures:
+        return f"the log of {name} had no reader {log.failures} times, for {log.gap_seconds:.1f} s in all"
+    if log.unreadable:
+        return f"{log.unreadable} of {log.lines} lines in the log of {name} could not be read"
+    if log.boot_marker is None and log.proof is None:
+        return f"{log.lines} lines were read as the log of {name}, but none that only {name} says: is it the right log?"
     return None

@@ -146,7 +146,7 @@ class Builder:
         }
         self.write("import_error", **{**record, **fields})
 
-    def stop(self, boot_marker="Application startup complete.") -> None:
+    def stop(self, boot_marker="Application startup complete.", **read) -> None:
         for name, lines in self.lines.items():
             self.write("service", service=name, event="stopped")
             self.write(
@@ -158,6 +158,7 @@ class Builder:
                 lines=lines,
                 bytes=lines * 60,
                 boot_marker=boot_marker if lines else None,
+                **read,
             )
 
     def steps(self) -> None:

@@ -3,6 +3,7 @@
 import pytest
 
 from e2e.verdict import expect
+from e2e.verdict.services import ServiceLog, why_not_read
 from tests.verdict.journals import SAID, check, journal, judged
 
 
@@ -340,3 +341,30 @@ def test_many_sessions_keep_what_their_late_lines_say(tmp_path, monkeypatch):
     assert facts.folded == 13 and summary["counters"]["sessions_connected"] == 20
     assert verdict.checks[0].status == "fail" and "s7" in verdict.checks[0].detail
     assert verdict.checks[1].status == "fail" and verdict.checks[1].detail.startswith("1 of 20 conversations")
+
+
+@pytest.mark.parametrize(
+    ("read", "says"),
+    [
+        ({"failures": 2, "gap_seconds": 2.98}, "had no reader 2 times, for 3.0 s"),
+        ({"unreadable": 1}, "1 of "),
+    ],
+)
+def test_a_log_that_was_not_read_whole_cannot_prove_absence(tmp_path, read, says):
+    with journal(tmp_path / "r") as j:
+        j.run([expect.zero_import_errors()])
+        j.boot()
+        j.tape()
+        j.gone(j.stream())
+        j.stop(**read)
+        j.end()
+    _, verdict, _ = judged(tmp_path / "r")
+    found = check(verdict, "zero_import_errors")
+    assert (found.status, verdict.exit_code) == ("inconclusive", 4) and says in found.detail
+
+
+def test_any_lines_are_no_log_of_a_service():
+    log = ServiceLog("pusher", source="file", opened=0.0, closed=9.0, lines=3, bytes=90)
+    assert "none that only pusher says" in why_not_read(log, None, "pusher")
+    log.proof = "INFO:routers.pusher:_websocket_util_trigger e2e-test"
+    assert why_not_read(log, None, "pusher") is None
