@@ -22,7 +22,7 @@ from benchmarks.compare import FEW_STREAMS, Comparison, Plan, compare
 from benchmarks.contestants import CONTESTANTS
 from benchmarks.machine import Cores, describe, raise_file_limit
 from benchmarks.programs import HERE, BenchmarkError, build
-from benchmarks.table import sentences, table, write_docs
+from benchmarks.table import memory, sentences, table, write_docs
 from benchmarks.trial import Bench, Lengths
 
 SEARCH_UNTIL_SECONDS = 660.0
@@ -35,13 +35,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = _parser().parse_args(arguments)
     try:
         if options.show:
-            results = json.loads(options.out.read_text(encoding="utf-8"))
+            results = _read(options.out)
+            if "raw" not in results:
+                raise BenchmarkError(f"{options.out} holds no figures: run the benchmarks first")
         elif options.long:
             _long(options)
             return
         else:
             results = run(options)
-            options.out.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+            kept = {key: value for key, value in _read(options.out).items() if key == "memory"}
+            _write(options.out, results | kept)
     except (BenchmarkError, OSError) as error:
         sys.exit(f"benchmarks: {error}")
     print(f"\n{table(results)}\n\n{sentences(results)}")
@@ -127,16 +130,18 @@ def _long(options: argparse.Namespace) -> None:
     with TemporaryDirectory(prefix="bench-programs-") as directory:
         build(Path(directory))
         result = extras.memory(Bench(Path(directory), cores), options.long, streams)
-    path = options.out.with_name("latest-long.json")
-    path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    growth, trial = result["growth_kib"], result["trial"]
-    if growth is None:
-        sys.exit(f"benchmarks: the streams never ran all at once; see {path}")
-    first, last = result["first_kib"] / 1024, result["last_kib"] / 1024
-    print(
-        f"memory grew by {growth:.0f} KiB, from {first:.1f} to {last:.1f} MiB; "
-        f"{trial['lost']} chunks lost, p99 by second {trial['second_p99_ms']:.1f} ms"
-    )
+    _write(options.out, _read(options.out) | {"memory": result})
+    if result["growth_kib"] is None:
+        raise BenchmarkError(f"the streams never ran all at once; see {options.out}")
+    print(memory(result))
+
+
+def _read(path: Path) -> dict[str, Any]:
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
+def _write(path: Path, results: dict[str, Any]) -> None:
+    path.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
 
 
 def _parser() -> argparse.ArgumentParser:

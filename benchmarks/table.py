@@ -72,12 +72,24 @@ def sentences(results: Mapping[str, Any]) -> str:
             f"the others lost {pressure['others_lost']} chunks, p99 by second "
             f"{_number(pressure['others_second_p99_ms'])} ms."
         )
+    if (grown := results.get("memory")) and grown["growth_kib"] is not None:
+        said.append(memory(grown))
     if helped := results.get("help"):
         said.append(
             f"`e2e --help` takes {helped['e2e_ms']:.0f} ms, {helped['ratio']:.1f} times as long as an interpreter that "
             "does nothing."
         )
     return "\n\n".join(said)
+
+
+def memory(result: Mapping[str, Any]) -> str:
+    """What half an hour at a constant load showed."""
+    trial = result["trial"]
+    return (
+        f"Memory over {result['minutes']:g} minutes at {result['streams']} streams: grew by {result['growth_kib']:.0f} "
+        f"KiB after warm-up, from {result['first_kib'] / 1024:.1f} to {result['last_kib'] / 1024:.1f} MiB; "
+        f"{trial['lost']} chunks lost, p99 by second {trial['second_p99_ms']:.1f} ms."
+    )
 
 
 def write_docs(results: Mapping[str, Any], path: Path = DOCS) -> None:
