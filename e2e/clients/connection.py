@@ -89,12 +89,13 @@ class Connection(asyncio.Protocol):
         "_request",
         "_text",
         "_transport",
+        "_upgrade",
         "_uri",
+        "_waiter",
         "_ws",
-        "ended",
+        "end",
         "pings_sent",
         "pongs",
-        "upgraded",
     )
 
     def __init__(self, uri: str, headers: Mapping[str, str], receiver: Receiver, clock: Callable[[], float]) -> None:
@@ -112,8 +113,10 @@ class Connection(asyncio.Protocol):
         self._fragments: list[bytes] | None = None
         self._text = True
         self._closing: asyncio.TimerHandle | None = None
-        self.upgraded: asyncio.Future[None] = loop.create_future()
-        self.ended: asyncio.Future[Closed] = loop.create_future()
+        # Only there while somebody may wait: thousands of finished futures would be a good part of all memory.
+        self._upgrade: asyncio.Future[None] | None = loop.create_future()
+        self._waiter: asyncio.Future[None] | None = None
+        self.end: Closed | None = None
         self.pongs = 0
         self.pings_sent = 0
 
@@ -123,7 +126,7 @@ class Connection(asyncio.Protocol):
     def open(self) -> bool:
         if self._ws is not None:
             return self._ws.state is State.OPEN
-        return self.upgraded.done() and not self.ended.done()
+        return self._upgrade is None and self.end is None
 
     @property
     def backlog(self) -> int:
@@ -173,11 +176,32 @@ class Connection(asyncio.Protocol):
             ws = self._complete()
             ws.send_close(code, reason)
             self._flush(ws)
-        try:
-            return await asyncio.wait_for(asyncio.shield(self.ended), timeout)
-        except TimeoutError:
+        if not await self.ended_within(timeout):
             self.abort()
-            return await self.ended
+            await self.ended_within(None)
+        assert self.end is not None
+        return self.end
+
+    async def upgraded(self) -> None:
+        """Wait for the answer to the upgrade.
+
+        Raises:
+            InvalidHandshake, OSError, EOFError: it was refused, or never came whole.
+        """
+        if self._upgrade is not None:
+            await asyncio.shield(self._upgrade)
+
+    async def ended_within(self, timeout: float | None) -> bool:
+        """Whether the connection is gone, after at most `timeout` seconds (None: however long it takes)."""
+        try:
+            async with asyncio.timeout(timeout):
+                while self.end is None:
+                    if self._waiter is None:
+                        self._waiter = asyncio.get_running_loop().create_future()
+                    await asyncio.shield(self._waiter)
+        except TimeoutError:
+            return self.end is not None
+        return True
 
     def abort(self) -> None:
         """Drop the TCP connection without a closing handshake."""
@@ -204,7 +228,7 @@ class Connection(asyncio.Protocol):
         if self._buffer:
             data = self._buffer + data
             self._buffer = b""
-        if not self.upgraded.done():
+        if self._upgrade is not None:
             rest = self._read_answer(data)
             if not rest:
                 return
@@ -224,12 +248,13 @@ class Connection(asyncio.Protocol):
         if ws.state is not State.CLOSED:
             ws.receive_eof()
             self._after_receive(ws)
-        if not self.upgraded.done():
+        if self._upgrade is not None:
             self._refuse(ws.handshake_exc or exc or EOFError("connection closed"))
-        if not self.ended.done():
-            closed = _how_it_ended(ws)
-            self.ended.set_result(closed)
-            self._receiver.closed(closed)
+        if self.end is None:
+            self.end = _how_it_ended(ws)
+            if self._waiter is not None:
+                self._waiter.set_result(None)
+            self._receiver.closed(self.end)
 
     # The quick way
 
@@ -301,7 +326,7 @@ class Connection(asyncio.Protocol):
         return self._ws
 
     def _new_ws(self) -> ClientProtocol:
-        state = State.OPEN if self.upgraded.done() else State.CONNECTING
+        state = State.OPEN if self._upgrade is None else State.CONNECTING
         ws = ClientProtocol(parse_uri(self._uri), state=state, max_size=MAX_MESSAGE_BYTES, logger=_logger)
         ws.key = self._key
         return ws
@@ -316,9 +341,9 @@ class Connection(asyncio.Protocol):
             if isinstance(event, Frame):
                 if not self._frame(ws, event):
                     break  # RFC 6455 section 7.1.7: what comes behind a failure is not processed
-            elif isinstance(event, Response) and not self.upgraded.done() and ws.handshake_exc is None:
+            elif isinstance(event, Response) and self._upgrade is not None and ws.handshake_exc is None:
                 self._take_upgrade()
-        if ws.handshake_exc is not None and not self.upgraded.done():
+        if ws.handshake_exc is not None and self._upgrade is not None:
             self._refuse(ws.handshake_exc)
         self._flush(ws)
         if ws.close_expected() and self._closing is None:
@@ -326,13 +351,15 @@ class Connection(asyncio.Protocol):
             self._closing = asyncio.get_running_loop().call_later(CLOSE_SECONDS, self.abort)
 
     def _take_upgrade(self) -> None:
-        if not self.upgraded.done():  # cancelled, when the opener has given up
-            self._receiver.opened(self._connected, self._clock())
-            self.upgraded.set_result(None)
+        waiting, self._upgrade = self._upgrade, None
+        self._receiver.opened(self._connected, self._clock())
+        if waiting is not None and not waiting.done():  # the opener may have given up
+            waiting.set_result(None)
 
     def _refuse(self, error: Exception) -> None:
-        self.upgraded.set_exception(error)
-        self.upgraded.exception()  # mark as seen: the opener may have given up already
+        if self._upgrade is not None and not self._upgrade.done():
+            self._upgrade.set_exception(error)
+            self._upgrade.exception()  # mark as seen: the opener may have given up already
 
     def _frame(self, ws: ClientProtocol, frame: Frame) -> bool:
         """Put messages together and deliver them; False when that failed the connection."""

@@ -1,7 +1,7 @@
 """What the kernel knows of a TCP connection and does not say by itself: Linux only, elsewhere nothing is known.
 
 A peer that stops reading goes unnoticed for long: its kernel takes some four seconds of audio, and ours some more,
-before a write is refused. The bytes that wait in our kernel, and the window that the peer still offers, show it earlier.
+before a write is refused. What waits in our kernel, and the window that the peer still offers, show it earlier.
 """
 
 import socket

@@ -1,6 +1,7 @@
 """A listen session: one device on the backend's `WS /v4/listen`."""
 
 from e2e.audio.tape import Tape
+from e2e.clients.sender import Sender
 from e2e.clients.session import Link, Session
 from e2e.clients.timing import Stream
 from e2e.errors import SessionError
@@ -93,7 +94,7 @@ class ListenSession(Session):
         framed = await self.link.tape(tape, self.params.codec or "pcm8", chunks)
         played, pacer = framed.tape, self.link.pacer
         interval = played.chunk_seconds / pacer.speed if pacer.speed else 0.0
-        stream = Stream(self.writer(played, framed.frame), interval, len(played.chunks))
+        stream = Stream(Sender(self, played, framed.frame), interval, len(played.chunks))
         await self.run_stream(played, stream, pacer.begin(interval, self.device))
 
     async def settle(self, quiet: float = 3.0, at_most: float = 15.0) -> None:

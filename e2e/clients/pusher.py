@@ -4,6 +4,7 @@ from typing import Any
 
 from e2e.audio.tape import Tape
 from e2e.clients.framing import binary_frame
+from e2e.clients.sender import Sender
 from e2e.clients.session import Link, Session
 from e2e.clients.timing import Stream
 from e2e.errors import SessionError
@@ -100,7 +101,7 @@ class PusherSession(Session):
             pcm = b"".join(chunks[k * per_frame : (k + 1) * per_frame])
             return binary_frame(pusher.audio(first_sample + k * seconds, pcm))
 
-        stream = Stream(self.writer(played, frame, per_frame), interval, -(-len(chunks) // per_frame))
+        stream = Stream(Sender(self, played, frame, per_frame), interval, -(-len(chunks) // per_frame))
         await self.run_stream(played, stream, start, first_due=start + interval)
 
     async def process_conversation(

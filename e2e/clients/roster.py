@@ -1,6 +1,5 @@
 """Which sessions are open, and the pings that show that they still are."""
 
-from collections.abc import Callable
 from typing import Protocol
 
 PING_SECONDS = 20
@@ -27,12 +26,13 @@ class Roster:
     def __len__(self) -> int:
         return sum(map(len, self._groups))
 
-    def join(self, session: Pingable) -> Callable[[], None]:
-        """Returns the function that takes the session out again."""
-        group = self._groups[self._joined % PING_SECONDS]
+    def join(self, session: Pingable) -> None:
+        self._groups[self._joined % PING_SECONDS].add(session)
         self._joined += 1
-        group.add(session)
-        return lambda: group.discard(session)
+
+    def leave(self, session: Pingable) -> None:
+        for group in self._groups:
+            group.discard(session)
 
     def ping_some(self) -> None:
         """To be called once a second."""

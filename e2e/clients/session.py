@@ -20,19 +20,6 @@ from e2e.clients.wire import connect
 from e2e.errors import SessionError
 from e2e.record.journal import Journal
 
-BACKLOG_SECONDS = 5.0
-"""Audio that may wait for a slow socket in real time before the session is failed with `backpressure`."""
-
-DEAF_SECONDS = 0.75
-"""The same for a server that is no longer ready to take any: by then its kernel holds some four seconds more."""
-
-LOOK_EVERY = 3
-"""Chunks between two looks at what the kernel knows of the connection."""
-
-BACKLOG_SOFT_BYTES = 64 * 1024
-"""Above this, a stream that is not paced in real time waits for its socket instead."""
-
-
 # The codes that a client closes with when the server breaks the protocol: error, invalid data, too big.
 _OUR_VERDICTS = frozenset({1002, 1007, 1009})
 
@@ -72,7 +59,6 @@ class Session:
         "_failed",
         "_headers",
         "_intended",
-        "_leave",
         "_stream",
         "_waiter",
         "backlog_max",
@@ -100,7 +86,6 @@ class Session:
         self._headers = headers
         self._connection: Connection | None = None
         self._stream: Stream | None = None
-        self._leave: Callable[[], None] | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._failed = False
         self.end: Closed | None = None
@@ -171,7 +156,8 @@ class Session:
 
     def opened(self, connected: float, upgraded: float) -> None:
         self.upgraded = upgraded
-        self._leave = self.link.roster.join(self)
+        self._headers = {}  # sent, and needed no more
+        self.link.roster.join(self)
         self._record(
             "open",
             at=upgraded,
@@ -190,8 +176,7 @@ class Session:
 
     def closed(self, closed: Closed) -> None:
         self.end = closed
-        if self._leave is not None:
-            self._leave()
+        self.link.roster.leave(self)
         if self._stream is not None:
             self._stream.fail(self.ended_early())
         if self._waiter is not None:
@@ -311,50 +296,6 @@ class Session:
                 realtime_factor=round(sent * tape.chunk_seconds / seconds, 3) if seconds else None,
                 last_send=journal.at(stream.last_sent),
             )
-
-    def writer(self, tape: Tape, frame_of: Callable[[int], bytes], per_frame: int = 1) -> Callable[[int], bool]:
-        """What the pacer calls for each piece: writes `frame_of(k)`, which holds `per_frame` chunks, or says that the
-        socket takes none now.
-
-        In real time, audio waits for the socket up to `BACKLOG_SECONDS`, and for a server that has stopped reading up
-        to `DEAF_SECONDS`; then the session fails with `backpressure`. At any other pace the stream waits instead.
-        """
-        connection, size, total = self.connection(), tape.chunk_bytes, len(tape.chunks)
-        waiting, write = connection.transport.get_write_buffer_size, connection.transport.write
-        realtime = self.link.pacer.speed == 1.0
-        limit = BACKLOG_SECONDS * size / tape.chunk_seconds if realtime else BACKLOG_SOFT_BYTES
-
-        def send(k: int) -> bool:
-            backlog = waiting()
-            if backlog > limit:
-                if realtime:
-                    raise self._backpressure(backlog, "the socket takes no more")
-                return False
-            if realtime and k % LOOK_EVERY == 0:
-                self._look(connection, backlog, tape, per_frame)
-            if not connection.open:
-                return False  # the other side is closing; how it ends is known in a moment
-            write(frame_of(k))
-            chunks = 1 if per_frame == 1 else min(per_frame, total - k * per_frame)
-            self.chunks_sent += chunks
-            self.bytes_sent += chunks * size
-            return True
-
-        return send
-
-    def _look(self, connection: Connection, backlog: int, tape: Tape, per_frame: int) -> None:
-        """See whether the server still reads: how much waits here and in the kernel, and what it is ready to take."""
-        unsent = backlog + connection.unsent()
-        if unsent > self.backlog_max:
-            self.backlog_max = unsent
-        frame = per_frame * tape.chunk_bytes
-        if unsent > DEAF_SECONDS * tape.chunk_bytes / tape.chunk_seconds and unsent > frame:
-            window = connection.peer_window()
-            if window is not None and window < frame:
-                raise self._backpressure(unsent, "the server has stopped reading")
-
-    def _backpressure(self, unsent: int, why: str) -> SessionError:
-        return SessionError(f"{self.kind} {self.uid}: {why}, {unsent} bytes of audio wait for it", "backpressure")
 
     # Journal
 

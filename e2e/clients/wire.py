@@ -41,7 +41,7 @@ async def connect(
             _, connection = await loop.create_connection(
                 lambda: Connection(uri, headers, receiver, clock), host, port, ssl=context
             )
-            await asyncio.shield(connection.upgraded)
+            await connection.upgraded()
     except TimeoutError as error:
         _drop(connection)
         raise SessionError(f"{where} did not answer the upgrade within {timeout:g} s", "timeout") from error

@@ -1,7 +1,6 @@
 """A device: one simulated wearable, which a scenario script tells what to do."""
 
 import asyncio
-import functools
 import random
 from collections.abc import Callable
 from typing import Any
@@ -11,6 +10,7 @@ import msgspec
 from e2e.clients.listen import ListenSession
 from e2e.clients.pusher import PusherSession
 from e2e.clients.session import Link
+from e2e.durations import seconds
 from e2e.engine.options import Options
 from e2e.engine.target import Target
 from e2e.engine.watch import LogWatch
@@ -21,6 +21,19 @@ from e2e.protocol.listen import ListenParams
 
 class Device:
     """One virtual user. `index` counts from 0; `random` is seeded by the run's seed and the index."""
+
+    __slots__ = (
+        "_credentials",
+        "_link",
+        "_next_sid",
+        "_options",
+        "_random",
+        "_watch",
+        "index",
+        "run_id",
+        "target",
+        "uid",
+    )
 
     def __init__(
         self,
@@ -33,16 +46,19 @@ class Device:
         next_sid: Callable[[], str],
     ) -> None:
         self.index = index
+        self._random: random.Random | None = None
         self.target = target
         self.run_id = target.run_id
         self._credentials: Credentials | None = target.config.credentials
         self.uid = self._credentials.device_uid(index, count) if self._credentials else target.uid
         self._link, self._options, self._watch, self._next_sid = link, options, watch, next_sid
 
-    @functools.cached_property
+    @property
     def random(self) -> random.Random:
         """Made when it is first used: its state is larger than all the rest of a device."""
-        return random.Random(f"{self._options.seed}/{self.index}")
+        if self._random is None:
+            self._random = random.Random(f"{self._options.seed}/{self.index}")
+        return self._random
 
     def listen(self, **params: Any) -> ListenSession:
         """A listen session; use it with `async with`. `params` are query parameters of `/v4/listen`.
@@ -97,9 +113,18 @@ class Device:
         self._link.journal.write("conversation", sid=session.sid, uid=self.uid, by=by, **found)
         return found
 
-    async def sleep(self, seconds: float) -> None:
-        """Think time."""
-        await asyncio.sleep(seconds)
+    async def sleep(self, length: float) -> None:
+        """A fixed pause, in seconds."""
+        await asyncio.sleep(length)
+
+    async def think(self, mean: str | float, spread: str | float = 0.0) -> None:
+        """A pause as a person makes it: `mean` (`"5s"`), evenly `spread` around it, drawn from `random`.
+
+        Raises:
+            ScenarioError: one of them is no duration.
+        """
+        middle, around = seconds(mean), seconds(spread) if spread else 0.0
+        await asyncio.sleep(max(0.0, middle + self.random.uniform(-around, around)))
 
     def check(self, name: str, ok: bool, detail: str = "") -> None:
         """An expectation of the script's own; a failed one fails the run."""

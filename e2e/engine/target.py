@@ -1,7 +1,5 @@
 """The target: its configuration, and what a run does to it once, before the load."""
 
-import asyncio
-import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -144,9 +142,8 @@ class Target:
                 timeout=link.connect_timeout,
                 allowed_hosts=link.allowed_hosts,
             )
-            with contextlib.suppress(TimeoutError):
-                # A server may accept first and refuse then.
-                await asyncio.wait_for(asyncio.shield(connection.ended), REFUSAL_SECONDS)
+            # A server may accept first and refuse then.
+            await connection.ended_within(REFUSAL_SECONDS)
             closed = await connection.close()
             if closed.by == "server" and closed.code == 1008:
                 refused, form = True, f"close {closed.code} {closed.reason}".strip()

@@ -82,7 +82,8 @@ async def ours(uri: str, deeds: tuple[Deed, ...] = ()) -> Outcome:
         return refused(int(said[1]), (said[2] or "")[:SHOWN]) if said else refused()
     for deed in deeds:
         await _do_ours(connection, *deed)
-    closed = await asyncio.wait_for(asyncio.shield(connection.ended), DEADLINE)
+    assert await connection.ended_within(DEADLINE)
+    closed = connection.end
     assert not connection.open
     assert inbox.calls == ["opened", *["message"] * len(inbox.messages), "closed"], inbox.calls
     return Outcome(

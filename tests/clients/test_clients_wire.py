@@ -152,10 +152,10 @@ async def test_what_breaks_the_protocol_fails_the_connection_with_the_right_code
     inbox = Inbox()
     async with raw_server(handler) as origin:
         connection = await opened(origin, inbox)
-        connection_end = asyncio.wait_for(asyncio.shield(connection.ended), 5)
-        await asyncio.sleep(0.05)
+        assert not await connection.ended_within(0.05)
         connection.abort()  # this server never closes
-        end = await connection_end
+        assert await connection.ended_within(5)
+        end = connection.end
     assert end.sent_code == sent_code and end.code == 1006 and inbox.messages == []
 
 
