@@ -43,8 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             return
         else:
             results = run(options)
-            kept = {key: value for key, value in _read(options.out).items() if key == "memory"}
-            _write(options.out, results | kept)
+            results |= {key: value for key, value in _read(options.out).items() if key == "memory"}
+            _write(options.out, results)
     except (BenchmarkError, OSError) as error:
         sys.exit(f"benchmarks: {error}")
     print(f"\n{table(results)}\n\n{sentences(results)}")

@@ -1,7 +1,6 @@
 """The clients that are compared: how each is started, what load suits it, and where it says what it received."""
 
 import json
-import os
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -105,9 +104,7 @@ def _start_locust(job: Job) -> Program:
     command = [sys.executable, "-m", "locust", "-f", str(HERE / "locustfile.py"), "--headless", "--only-summary"]
     command += ["-u", str(job.streams), "-r", f"{rate:g}", "--host", f"http://127.0.0.1:{job.port}"]
     env = {"BENCH_PORT": str(job.port), "BENCH_STREAMS": str(job.streams), "BENCH_CHUNKS": str(job.chunks)}
-    # Locust and Flask read settings from files of the working directory and from the environment: give it a bare one.
-    bare = {name: value for name, value in os.environ.items() if not name.startswith("LOCUST_")}
-    return Program(command, job.core, job.directory / "locust.out", job.directory, bare | env)
+    return Program(command, job.core, job.directory / "locust.out", job.directory, env)
 
 
 def _start_c(job: Job) -> Program:
