@@ -112,7 +112,9 @@ class Omi:
 @pytest.fixture
 async def omi(tmp_path):
     small = Omi(tmp_path)
-    async with serve(small.session, "127.0.0.1", 0, process_request=small.request, close_timeout=0.5) as server:
+    # A client that leaves before it has asked for anything is waited for: not for long.
+    patience = {"open_timeout": 2.0, "close_timeout": 0.5}
+    async with serve(small.session, "127.0.0.1", 0, process_request=small.request, **patience) as server:
         small.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         yield small
 
