@@ -352,6 +352,7 @@ class Connection(asyncio.Protocol):
 
     def _take_upgrade(self) -> None:
         waiting, self._upgrade = self._upgrade, None
+        self._key = ""  # it has done its work
         self._receiver.opened(self._connected, self._clock())
         if waiting is not None and not waiting.done():  # the opener may have given up
             waiting.set_result(None)

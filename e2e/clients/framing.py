@@ -34,4 +34,6 @@ class FramedTape:
     def of(cls, tape: Tape, mask_per_send: bool = False) -> "FramedTape":
         if mask_per_send:
             return cls(tape, lambda k: binary_frame(tape.chunks[k]))
-        return cls(tape, tuple(map(binary_frame, tape.chunks)).__getitem__)
+        # A tape that is played again and again holds the same chunks: each of them is framed once.
+        frames = {id(chunk): binary_frame(chunk) for chunk in {id(chunk): chunk for chunk in tape.chunks}.values()}
+        return cls(tape, tuple(frames[id(chunk)] for chunk in tape.chunks).__getitem__)

@@ -94,8 +94,12 @@ class ListenSession(Session):
         framed = await self.link.tape(tape, self.params.codec or "pcm8", chunks)
         played, pacer = framed.tape, self.link.pacer
         interval = played.chunk_seconds / pacer.speed if pacer.speed else 0.0
+        start = pacer.begin(interval, self.device)
         stream = Stream(Sender(self, played, framed.frame), interval, len(played.chunks))
-        await self.run_stream(played, stream, pacer.begin(interval, self.device))
+        try:
+            await self.begin_stream(played, stream, start).done
+        finally:
+            self.end_stream(played, stream, start)
 
     async def settle(self, quiet: float = 3.0, at_most: float = 15.0) -> None:
         """After the last chunk: wait until no transcript has come for `quiet` seconds, at most `at_most` seconds.

@@ -102,7 +102,10 @@ class PusherSession(Session):
             return binary_frame(pusher.audio(first_sample + k * seconds, pcm))
 
         stream = Stream(Sender(self, played, frame, per_frame), interval, -(-len(chunks) // per_frame))
-        await self.run_stream(played, stream, start, first_due=start + interval)
+        try:
+            await self.begin_stream(played, stream, start, first_due=start + interval).done
+        finally:
+            self.end_stream(played, stream, start)
 
     async def process_conversation(
         self, conversation_id: str, language: str = "en", timeout: float = 30.0

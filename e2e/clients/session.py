@@ -253,17 +253,13 @@ class Session:
             raise SessionError(f"{self.kind} {self.uid}: not opened; use `async with`", "closed")
         return self._connection
 
-    async def run_stream(self, tape: Tape, stream: Stream, start: float, first_due: float | None = None) -> None:
-        """Let the pacer send a stream of audio, and journal its beginning and end.
+    def begin_stream(self, tape: Tape, stream: Stream, start: float, first_due: float | None = None) -> Stream:
+        """Give a stream of audio to the pacer, and journal its beginning; `end_stream` must follow its `done`.
 
         `start` is the intended instant of byte 0; the first piece is due at `first_due` (default: `start`).
-
-        Raises:
-            SessionError: the connection ended, or its socket took no more, before all was sent.
         """
-        journal, speed, planned = self.link.journal, self.link.pacer.speed, len(tape.chunks)
+        journal, planned = self.link.journal, len(tape.chunks)
         self.chunks_planned += planned
-        sent_before = self.chunks_sent
         self._stream = stream
         journal.write(
             "stream",
@@ -272,30 +268,34 @@ class Session:
             start=journal.at(start),
             tape=tape.name,
             planned=planned,
-            pace=pace_name(speed),
+            pace=pace_name(self.link.pacer.speed),
             interval_ms=round(stream.interval * 1000, 3),
         )
-        began = self.link.clock()
         self.link.pacer.add(stream, start if first_due is None else first_due)
-        try:
-            await stream.done
-        except SessionError as error:
+        return stream
+
+    def end_stream(self, tape: Tape, stream: Stream, start: float) -> None:
+        """Journal how a stream ended, and that the session failed if it was ended by an error."""
+        stream.cancel()
+        self._stream = None
+        error = None if stream.done.cancelled() else stream.done.exception()
+        if isinstance(error, SessionError):
             self.fail(error)
-            raise
-        finally:
-            stream.cancel()
-            self._stream = None
-            sent = self.chunks_sent - sent_before
-            seconds = self.link.clock() - began
-            journal.write(
-                "stream",
-                sid=self.sid,
-                event="end",
-                sent=sent,
-                seconds=round(seconds, 3),
-                realtime_factor=round(sent * tape.chunk_seconds / seconds, 3) if seconds else None,
-                last_send=journal.at(stream.last_sent),
-            )
+        sent, seconds = self._chunks_of(tape, stream), self.link.clock() - start
+        self.link.journal.write(
+            "stream",
+            sid=self.sid,
+            event="end",
+            sent=sent,
+            seconds=round(seconds, 3),
+            realtime_factor=round(sent * tape.chunk_seconds / seconds, 3) if seconds > 0 else None,
+            last_send=self.link.journal.at(stream.last_sent),
+        )
+
+    def _chunks_of(self, tape: Tape, stream: Stream) -> int:
+        """Chunks of a tape that a stream has sent: its pieces may hold several."""
+        pieces = stream.count or 1
+        return min(len(tape.chunks), stream.sent * -(-len(tape.chunks) // pieces))
 
     # Journal
 

@@ -5,8 +5,6 @@ import random
 from collections.abc import Callable
 from typing import Any
 
-import msgspec
-
 from e2e.clients.listen import ListenSession
 from e2e.clients.pusher import PusherSession
 from e2e.clients.session import Link
@@ -14,9 +12,7 @@ from e2e.durations import seconds
 from e2e.engine.options import Options
 from e2e.engine.target import Target
 from e2e.engine.watch import LogWatch
-from e2e.errors import UsageError
 from e2e.protocol.auth import Credentials
-from e2e.protocol.listen import ListenParams
 
 
 class Device:
@@ -68,14 +64,7 @@ class Device:
         Raises:
             UsageError: an unknown parameter, or a value of the wrong type.
         """
-        options = self._options
-        merged = {**self.target.config.listen, **params, **options.listen_settings()}
-        if options.codec is not None:
-            merged["codec"] = options.codec
-        try:
-            query = msgspec.convert(merged, ListenParams, strict=False)
-        except msgspec.ValidationError as error:
-            raise UsageError(f"parameter of /v4/listen: {error}") from error
+        query = self.target.listen_params(params, self._options)
         headers = self._credentials.headers(self.uid) if self._credentials else {}
         return ListenSession(
             self._link,

@@ -4,15 +4,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
 from e2e.clients.connection import Closed
 from e2e.clients.http import DEFAULT_ENDPOINTS, Api, Endpoint
 from e2e.clients.pusher import PusherSession
 from e2e.clients.session import Link
 from e2e.clients.wire import connect
-from e2e.errors import AuthRefused, ConfigError, SessionError
+from e2e.engine.options import Options
+from e2e.errors import AuthRefused, ConfigError, SessionError, UsageError
 from e2e.observe.spec import ServiceSpec
 from e2e.protocol import listen
 from e2e.protocol.auth import Credentials, wrong_credentials
+from e2e.protocol.listen import ListenParams
 from e2e.verdict.expect import Expectation
 
 REFUSAL_SECONDS = 1.0
@@ -85,6 +89,26 @@ class Target:
         self.run_id = run_id
         self._link = link
         self._next_sid = next_sid
+        self._params: dict[tuple[tuple[str, Any], ...], ListenParams] = {}
+
+    def listen_params(self, params: Mapping[str, Any], options: Options) -> ListenParams:
+        """The query of a listen session: the target's defaults, then `params`, then the command line.
+
+        Devices that ask for the same share one.
+
+        Raises:
+            UsageError: an unknown parameter, or a value of the wrong type.
+        """
+        key = tuple(sorted(params.items()))
+        if key not in self._params:
+            merged = {**self.config.listen, **params, **options.listen_settings()}
+            if options.codec is not None:
+                merged["codec"] = options.codec
+            try:
+                self._params[key] = msgspec.convert(merged, ListenParams, strict=False)
+            except msgspec.ValidationError as error:
+                raise UsageError(f"parameter of /v4/listen: {error}") from error
+        return self._params[key]
 
     @property
     def uid(self) -> str:

@@ -121,6 +121,12 @@ class Child:
         await self.exited.wait()
 
     async def _watch(self) -> None:
+        try:
+            await self._see_to_its_end()
+        finally:
+            self.exited.set()  # whatever happens: somebody may wait for it
+
+    async def _see_to_its_end(self) -> None:
         # `process.wait()` returns only when the pipes close too, which a grandchild can put off for ever.
         while self._process.returncode is None:  # noqa: ASYNC110
             await asyncio.sleep(_POLL_SECONDS)
@@ -134,7 +140,6 @@ class Child:
                 {"message": f"the output of process {self.pid} could not be recorded", "exception": outcome}
             )
         self._process._transport.close()  # the pipe, when somebody else still holds its other end
-        self.exited.set()
 
     def _signal(self, number: signal.Signals) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):

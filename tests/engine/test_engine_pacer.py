@@ -87,9 +87,7 @@ async def test_late_pieces_go_at_once_and_none_is_skipped_or_shifted(time):
     assert at[4:9] == [0.85] * 5  # those due at 0.4 ... 0.8 left together
     assert at[9] == pytest.approx(0.9, abs=SLOT_SECONDS)  # and the next one is on time again
     sends = pacer.take_counts()
-    assert (
-        sends.lateness.max == pytest.approx(450, rel=0.01) and sends.late == 4
-    )  # 0.8 was just half a piece late
+    assert sends.lateness.max == pytest.approx(450, rel=0.01) and sends.late == 4  # 0.8 was just half a piece late
 
 
 async def test_streams_do_not_disturb_each_other_and_only_one_timer_is_pending(time):

@@ -128,3 +128,8 @@ async def test_frames_are_shared_or_masked_anew_as_asked_for(journal, beep, per_
     assert unmasked == framed.tape.chunks[0]
     keys = {framed.frame(k)[4:8] for k in range(len(framed.tape.chunks))}
     assert len(keys) == len(framed.tape.chunks)
+
+
+async def test_a_tape_that_is_repeated_is_framed_once(journal, beep):
+    framed = await Tapes(journal, Options()).load(beep, "pcm16", 500)
+    assert len({id(framed.frame(k)) for k in range(500)}) == 5 and framed.frame(499) is framed.frame(4)

@@ -10,6 +10,7 @@ import textwrap
 import pytest
 
 from e2e.errors import JournalError
+from e2e.record.histogram import Histogram
 from e2e.record.journal import MAX_RECORD_BYTES, MAX_STRING_CHARS, Journal, read_journal
 from e2e.record.redact import MASK, Redactor
 
@@ -105,6 +106,15 @@ def test_a_follower_that_fails_is_dropped_and_nobody_else_is_harmed(tmp_path, cl
         journal.write("note", text="two")
     texts = [r["text"] for r in seen]
     assert "one" in texts and "two" in texts and any("dropped" in text for text in texts) and len(texts) == 3
+
+
+def test_a_large_histogram_stays_whole(tmp_path, clock):
+    histogram = Histogram().extend(n * 0.01 for n in range(200_000))
+    with Journal(tmp_path / "j", clock) as journal:
+        journal.write("sends", n=200_000, lateness=histogram.to_dict())
+    (record,) = read_journal(tmp_path / "j")
+    assert (tmp_path / "j").stat().st_size > MAX_RECORD_BYTES
+    assert Histogram.from_dict(record["lateness"]).summary() == histogram.summary()
 
 
 def test_hostile_text_stays_on_its_line(tmp_path, clock):
