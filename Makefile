@@ -39,7 +39,7 @@ $(VENV)/bin/python:
 	  { rm -rf $(VENV); echo "venv is missing: apt-get install python3-venv"; exit 1; }
 
 $(VENV)/.demo: $(VENV)/bin/python pyproject.toml
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[standin]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[standin,fast]'
 	@touch $@
 
 $(VENV)/.bench: $(VENV)/bin/python pyproject.toml
