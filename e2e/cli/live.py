@@ -11,6 +11,7 @@ from rich.text import Text
 
 from e2e.record.journal import Journal, Record
 from e2e.report.text import one_line
+from e2e.verdict.transcript import segments_of
 
 PHASES = {
     "boot": "starting and probing the services",
@@ -102,8 +103,9 @@ class LiveView:
 
     def _on_message(self, record: Record) -> None:
         self._messages[record["kind"]] += 1
-        if record["kind"] == "transcript" and record["data"]:
-            self._heard = str(record["data"][-1].get("text", ""))
+        if record["kind"] == "transcript":
+            for segment in segments_of(record["data"])[-1:]:
+                self._heard = str(segment.get("text", ""))
 
     def _on_import_error(self, record: Record) -> None:
         self._import_errors += 1
