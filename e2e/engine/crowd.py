@@ -171,6 +171,7 @@ class Crowd:
         problem = None if task.cancelled() else task.exception()
         if problem is not None and not self._end.done():
             self._end.set_exception(problem)
+            self._end.exception()  # seen: a load that is being interrupted waits for it no more
         if self._places.get(life.place) is life:
             del self._places[life.place]
             if not self.load.again:
