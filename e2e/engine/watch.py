@@ -25,6 +25,9 @@ class LogWatch:
             (self._logs.add if record["state"] == "open" else self._logs.discard)(record["service"])
         elif record["type"] == "session" and record["event"] == "open" and record["kind"] == "listen":
             self._listened.add(record["uid"])
+        elif record["type"] == "session" and record["event"] == "closed" and record["by"] == "server":
+            # The backend tells of a client that left, not of one that it has sent away.
+            self._listened.discard(record["uid"])
         elif record["type"] == "session" and record["event"] == "connecting" and record["kind"] == "listen":
             # What the log said of this user before is of another session.
             for uids in self._seen.values():

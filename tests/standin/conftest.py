@@ -87,12 +87,24 @@ class Client:
             await self.socket.send(pcm[at : at + CHUNK])
 
     async def quiet(self, seconds: float = 2.0) -> None:
-        """Until no transcript has come for a while."""
+        """Until no transcript has come for a while; waiting is not taken for inactivity."""
         seen, since = len(self.updates), time.monotonic()
         while time.monotonic() - since < seconds:
-            await asyncio.sleep(0.05)
+            await self._wait_a_little()
             if len(self.updates) != seen:
                 seen, since = len(self.updates), time.monotonic()
+
+    async def heard_until(self, end: float) -> None:
+        """Until a segment reaches the second `end` of the audio: a busy machine hears late."""
+        deadline = time.monotonic() + 60
+        while max((item["end"] for item in self.updates), default=0.0) < end:
+            assert time.monotonic() < deadline, f"nothing was heard up to second {end}: {self.text}"
+            await self._wait_a_little()
+
+    async def _wait_a_little(self) -> None:
+        await asyncio.sleep(0.1)
+        with contextlib.suppress(websockets.ConnectionClosed):
+            await self.socket.send(b"\x8a\x00")
 
     async def closed(self) -> tuple[int, str]:
         """Close code and reason, once the server has closed."""
