@@ -81,7 +81,7 @@ async def test_arrivals_that_find_no_room_are_dropped_and_counted(bench, omi):
     async def stays(device):
         async with device.listen() as session:
             await session.ready()
-            await device.sleep(1.5)
+            await device.sleep(2.5)
 
     records = await bench.run(loaded(Load.arrivals(20, "1200ms", at_most=3), stays))
     last = records.of("arrivals")[-1]
