@@ -1,6 +1,8 @@
-"""Which addresses a run may connect to."""
+"""Which addresses a run may connect to, and how it trusts them."""
 
+import functools
 import ipaddress
+import ssl
 from urllib.parse import urlsplit
 
 from e2e.errors import ConfigError
@@ -30,6 +32,12 @@ def checked_address(url: str, allowed_hosts: frozenset[str] = frozenset()) -> tu
             f'add hosts = ["{host}"] to the target when you may put load on it'
         )
     return host, port or (443 if secure else 80), secure
+
+
+@functools.cache
+def tls_context() -> ssl.SSLContext:
+    """Made once: reading the certificates of the system takes longer than a handshake, and holds up all streams."""
+    return ssl.create_default_context()
 
 
 def is_loopback(host: str) -> bool:

@@ -172,15 +172,19 @@ class Connection(asyncio.Protocol):
 
     async def close(self, code: int = 1000, reason: str = "", timeout: float = CLOSE_SECONDS) -> Closed:
         """Begin the closing handshake and wait up to `timeout` seconds for its end; then drop the connection."""
-        if self.open:
-            ws = self._complete()
-            ws.send_close(code, reason)
-            self._flush(ws)
+        self.leave(code, reason)
         if not await self.ended_within(timeout):
             self.abort()
             await self.ended_within(None)
         assert self.end is not None
         return self.end
+
+    def leave(self, code: int = 1000, reason: str = "") -> None:
+        """Begin the closing handshake, and see that the connection is dropped if the other side never ends it."""
+        if self.open:
+            ws = self._complete()
+            ws.send_close(code, reason)
+            self._after_receive(ws)
 
     async def upgraded(self) -> None:
         """Wait for the answer to the upgrade.

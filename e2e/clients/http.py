@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import httpx
 
-from e2e.clients.address import checked_address
+from e2e.clients.address import checked_address, tls_context
 from e2e.clients.timing import Clock
 from e2e.record.journal import Journal
 
@@ -74,7 +74,9 @@ class Api:
         timeout: float = 10.0,
     ) -> None:
         checked_address(origin, allowed_hosts)
-        self._client = httpx.AsyncClient(base_url=origin, follow_redirects=False, trust_env=False, timeout=timeout)
+        self._client = httpx.AsyncClient(
+            base_url=origin, follow_redirects=False, trust_env=False, timeout=timeout, verify=tls_context()
+        )
         self._headers = dict(headers)
         self._journal, self._clock, self._service = journal, clock, service
 

@@ -1,13 +1,12 @@
 """Opening a connection: to allowed addresses only, without compression, proxy or redirect; every failure has a name."""
 
 import asyncio
-import functools
 import ssl
 from collections.abc import Callable, Mapping
 
 from websockets.exceptions import InvalidHandshake, InvalidStatus
 
-from e2e.clients.address import checked_address
+from e2e.clients.address import checked_address, tls_context
 from e2e.clients.connection import Connection, Receiver
 from e2e.errors import AuthRefused, SessionError
 
@@ -34,7 +33,7 @@ async def connect(
     host, port, secure = checked_address(uri, allowed_hosts)
     where = f"{host}:{port}"
     loop = asyncio.get_running_loop()
-    context = _tls() if secure else None
+    context = tls_context() if secure else None
     connection: Connection | None = None
     try:
         async with asyncio.timeout(timeout):
@@ -75,12 +74,11 @@ def _excerpt(body: bytes, limit: int = 200) -> str:
     return text.strip() if len(text) <= limit else text[:limit].rpartition(" ")[0].strip()
 
 
-@functools.cache
-def _tls() -> ssl.SSLContext:
-    """Made once: reading the certificates of the system takes longer than a handshake."""
-    return ssl.create_default_context()
-
-
 def _drop(connection: Connection | None) -> None:
-    if connection is not None:
+    """Let go of a connection that nobody waits for any more: politely when it is open by now."""
+    if connection is None:
+        return
+    if connection.open:
+        connection.leave()
+    else:
         connection.abort()

@@ -2,7 +2,9 @@
 
 import asyncio
 import errno
+import functools
 import socket
+import ssl
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -43,7 +45,15 @@ def client() -> httpx.AsyncClient:
     Each probe connects anew: a kept connection that the service closes meanwhile would look like a failure.
     """
     limits = httpx.Limits(max_keepalive_connections=0)
-    return httpx.AsyncClient(timeout=_TIMEOUT_SECONDS, limits=limits, follow_redirects=False, trust_env=False)
+    return httpx.AsyncClient(
+        timeout=_TIMEOUT_SECONDS, limits=limits, follow_redirects=False, trust_env=False, verify=_tls()
+    )
+
+
+@functools.cache
+def _tls() -> ssl.SSLContext:
+    """Made once: reading the certificates of the system would hold up every stream of a load."""
+    return ssl.create_default_context()
 
 
 async def probe(spec: ServiceSpec, http: httpx.AsyncClient) -> Answer:

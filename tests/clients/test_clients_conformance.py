@@ -14,7 +14,7 @@ import pytest
 from websockets.http11 import Request
 from websockets.server import ServerProtocol
 
-from e2e.clients import wire
+from e2e.clients import address
 from tests.clients import conformance_flows, conformance_handshakes
 from tests.clients.conformance_clients import Outcome, oracle, ours
 from tests.clients.conformance_flows import CASES
@@ -68,9 +68,9 @@ def tls(tmp_path_factory):
     context.load_cert_chain(certificate, key)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SSL_CERT_FILE", str(certificate))
-        wire._tls.cache_clear()  # the wire reads the trusted certificates once
+        address.tls_context.cache_clear()  # the wire reads the trusted certificates once
         yield context
-    wire._tls.cache_clear()
+    address.tls_context.cache_clear()
 
 
 async def played(client, script: Script, deeds=(), tls=None) -> tuple[Outcome, Seen]:
