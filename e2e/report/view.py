@@ -6,6 +6,7 @@ from typing import Any
 from e2e.report.blocks import Block, Code, Items, Log, Mark, Marks, Pairs, Prose, Section, SideBySide, View
 from e2e.report.view_services import endpoint_table, imports_section, service_section
 from e2e.report.view_stream import (
+    arrivals,
     excerpt_log,
     latency_table,
     lifecycle_timeline,
@@ -47,7 +48,11 @@ def figures(summary: Summary) -> list[tuple[str, str]]:
     counters, words = summary["counters"], summary["transcript"]
     rows = [("checks", f"{sum(c['status'] == 'pass' for c in summary['checks'])} of {len(summary['checks'])} pass")]
     if counters["sessions"]:
-        rows.append(("sessions", f"{counters['sessions_ready']} of {counters['sessions']} ready"))
+        left = counters.get("sessions_ended_by_load")
+        aside = f", {left} ended by the load" if left else ""
+        rows.append(("sessions", f"{counters['sessions_ready']} of {counters['sessions']} ready{aside}"))
+    if "dropped_arrivals" in counters:
+        rows.append(("arrivals", arrivals(counters)))
     if counters["chunks_planned"]:
         rows.append(("chunks sent", f"{counters['chunks_sent']} of {counters['chunks_planned']}"))
         rows.append(("server messages", str(counters["server_messages"])))
@@ -82,6 +87,7 @@ def _verdict_section(summary: Summary) -> Section:
         ("target", f"{summary['target']} ({kind}){f': {where}' if where else ''}"),
         ("started", f"{summary.get('started') or 'unknown'}, took {summary['duration']:.1f} s, {summary['ended']}"),
         ("pace", summary["pace"] + (" (real time)" if summary["pace"] == "realtime" else " (not real time)")),
+        *_load_pairs(summary),
         ("options", chosen or "defaults"),
         ("versions", versions(summary)),
     ]
@@ -93,13 +99,27 @@ def _verdict_section(summary: Summary) -> Section:
     return Section("verdict", "Verdict", blocks)
 
 
+_USUAL = {"phase": "spread", "mask": "shared", "loop": "asyncio"}
+
+
+def _load_pairs(summary: Summary) -> list[tuple[str, str]]:
+    """The load, and how it was sent where that is not as usual, or where many devices make it matter."""
+    options = summary["options"]
+    load = options.get("load") if isinstance(options.get("load"), dict) else {}
+    several = (load.get("at_once") or 0) > 1 or load.get("model", "users") != "users"
+    ways = {"phase": options.get("phase"), "mask": options.get("mask"), "loop": summary["environment"].get("loop")}
+    told = [f"{k} {v}" for k, v in ways.items() if v is not None and (several or v != _USUAL[k])]
+    rows = [("load", str(load["text"]))] if several and load.get("text") else []
+    return [*rows, ("sent with", ", ".join(told))] if told else rows
+
+
 def versions(summary: Summary) -> str:
     """`e2e 0.1.0, python 3.11.2, ...`, and what the services say of themselves."""
     known = [f"e2e {summary['version']}"] if summary.get("version") else []
     environment = summary["environment"]
     packages = environment.get("packages")
     for name, value in (*environment.items(), *(packages.items() if isinstance(packages, dict) else ())):
-        if isinstance(value, str | int | float):
+        if isinstance(value, str | int | float) and name not in _USUAL:
             known.append(f"{name} {value}")
     for name, service in summary["services"].items():
         routes = service.get("routes") or {}
@@ -173,6 +193,15 @@ def _generator_pairs(summary: Summary) -> list[tuple[str, str]]:
         rows.append(("its CPU", f"{generator['cpu']:.1%} of a core on average, {generator['cpu_max']:.1%} at most"))
     if generator["rss_mb"]:
         rows.append(("its memory", f"{generator['rss_mb']:.0f} MB"))
+    most = {name: generator[f"{name}_max"] for name in ("steal", "foreign", "open_files", "active", "planned")}
+    shares = {"other machines": most["steal"], "other processes": most["foreign"]}
+    taken = [f"up to {share:.0%} by {who}" for who, share in shares.items() if share is not None]
+    if taken:
+        rows.append(("machine used by others", ", ".join(taken)))
+    if most["open_files"] is not None:
+        rows.append(("its open files", f"{most['open_files']} at most"))
+    if (most["planned"] or 0) > 1:
+        rows.append(("devices at work", f"{most['active']} at most, {most['planned']} asked for at most"))
     return rows
 
 

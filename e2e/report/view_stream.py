@@ -35,8 +35,16 @@ def stream_pairs(summary: Summary) -> list[tuple[str, str]]:
     rows.append(("bytes sent", str(counters["bytes_sent"])))
     if counters["sessions"] > 1:
         failed = f", {counters['sessions_failed']} failed" if counters["sessions_failed"] else ""
-        rows.append(("sessions", f"{counters['sessions']}{failed}"))
+        left = counters.get("sessions_ended_by_load")
+        rows.append(("sessions", f"{counters['sessions']}{failed}{f', {left} ended by the load' if left else ''}"))
+    if "dropped_arrivals" in counters:
+        rows.append(("arrivals", arrivals(counters)))
     return rows
+
+
+def arrivals(counters: dict[str, Any]) -> str:
+    """Of an open load."""
+    return f"{counters['arrivals_started']} started, {counters['dropped_arrivals']} dropped"
 
 
 def stream_marks(summary: Summary) -> list[Mark]:
@@ -47,13 +55,17 @@ def stream_marks(summary: Summary) -> list[Mark]:
     sent, planned = counters["chunks_sent"], counters["chunks_planned"]
     heard = counters["transcripts"]
     ready = counters["sessions_ready"]
+    unopened, unready = counters.get("sessions_ended_unopened", 0), counters.get("sessions_ended_unready", 0)
     marks = [
-        _all_mark("connected", connected, total, [s for s in sessions if not s["connected"]]),
-        _all_mark("ready", ready, total, [s for s in sessions if s["kind"] == "listen" and not s["ready"]]),
+        _all_mark("connected", connected, total - unopened, [s for s in sessions if not s["connected"]]),
+        _all_mark("ready", ready, total - unready, [s for s in sessions if s["kind"] == "listen" and not s["ready"]]),
     ]
     if planned:
-        complete = "pass" if sent >= planned else "inconclusive" if summary["ended"] != "complete" else "fail"
-        marks.append(Mark(complete, f"chunks sent: {sent} of {planned}"))
+        left = counters.get("chunks_left_by_load", 0)
+        complete = "pass" if sent + left >= planned else "inconclusive" if summary["ended"] != "complete" else "fail"
+        marks.append(
+            Mark(complete, f"chunks sent: {sent} of {planned}", f"{left} left when the load ended" if left else "")
+        )
     if any(s["kind"] == "listen" for s in sessions):
         marks += [_event_mark(summary, event, words) for event, words in EVENTS[:1]]
         marks += _stored(sessions)
@@ -68,7 +80,11 @@ def stream_marks(summary: Summary) -> list[Mark]:
 
 def _all_mark(did: str, n: int, total: int, others: list[dict[str, Any]]) -> Mark:
     problem = next((s["problem"] for s in others if s["problem"]), "")
-    return Mark("pass" if n == total else "fail", f"{did}: {n} of {many(total, 'session')}", problem)
+    return Mark(
+        "inconclusive" if not total else "pass" if n == total else "fail",
+        f"{did}: {n} of {many(total, 'session')}",
+        problem,
+    )
 
 
 def _event_mark(summary: Summary, event: str, words: str) -> Mark:
@@ -127,11 +143,10 @@ def sessions_table(summary: Summary) -> list[Block]:
         sent = "?" if s["chunks_sent"] is None else s["chunks_sent"]
         close = str(s["close_code"]) if s["close_code"] is not None else "–"
         chunks = f"{sent} of {s['chunks_planned']}"
-        rows.append(
-            [f"{s['kind']} {s['sid']}", str(s["uid"]), ready, chunks, str(s["transcripts"]), close, s["problem"] or ""]
-        )
+        words = s["problem"] or (f"ended by the load ({s['ended_by_load']})" if s["ended_by_load"] else "")
+        rows.append([f"{s['kind']} {s['sid']}", str(s["uid"]), ready, chunks, str(s["transcripts"]), close, words])
         done = s["close_code"] is not None
-        status.append("fail" if s["problem"] else "pass" if done else "inconclusive")
+        status.append("fail" if s["problem"] else "none" if s["ended_by_load"] else "pass" if done else "inconclusive")
     head = ["session", "uid", "ready ms", "chunks", "transcripts", "close", "problem"]
     blocks: list[Block] = [Table(head, rows, status, frozenset({2, 3, 4, 5}))] if rows else []
     beyond = summary["counters"]["sessions"] - len(sessions)

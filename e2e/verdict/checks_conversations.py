@@ -17,10 +17,14 @@ def conversation_stored(facts: Facts, params: Params) -> Result:
     if bad:
         detail = f"{len(bad)} of {many(total, 'conversation')} not as expected: {unstored(bad[0])}"
         return missing(facts, detail, evidence)
-    unread = len(sessions) - len(read) + facts.folded_unread
+    # A session that the load ended does not read its conversation, which shows nothing where others did.
+    unread = sum(s.conversation is None and (s.left is None or not read) for s in sessions) + facts.folded_unread
+    left = len(sessions) - len(read) + facts.folded_left
     if unread:
         return unknown(f"not reached: {unread} of {total} conversations were not read over HTTP", evidence)
-    return passed(f"{total} of {many(total, 'conversation')} readable over HTTP, with this run's transcript", evidence)
+    aside = f", {many(left, 'session')} ended by the load before" if left else ""
+    words = f"{total - left} of {many(total - left, 'conversation')} readable over HTTP, with this run's transcript"
+    return passed(words + aside, evidence)
 
 
 def _stored(session: Session) -> str:

@@ -28,9 +28,15 @@ def ready(facts: Facts, params: Params) -> Result:
 def _all(facts: Facts, sessions: list[Session], good, did: str) -> Result:
     if not sessions:
         return not_reached(facts)
+    # The load ended these on their way there.
     bad = [s for s in sessions if not good(s)]
-    total = len(sessions) + facts.folded
+    left = [s for s in bad if s.left is not None and s.problem is None]
+    bad = [s for s in bad if s.left is None or s.problem is not None]
+    total = len(sessions) + facts.folded - len(left)
+    if not total:
+        return unknown(f"not reached: {many(len(left), 'session')} ended by the load before that")
     detail = f"{total - len(bad)} of {many(total, 'session')} {did}"
+    detail += f", {many(len(left), 'session')} ended by the load before that" if left else ""
     if not bad:
         return passed(detail)
     pending = [s for s in bad if s.problem is None]
@@ -60,10 +66,13 @@ def all_chunks_sent(facts: Facts, params: Params) -> Result:
     sessions, totals = [s for s in reached(facts) if s.plays or s.planned], facts.totals
     if not sessions and not facts.folded:
         return not_reached(facts)
-    short = [s for s in sessions if (s.sent or 0) < s.planned]
+    short = [s for s in sessions if s.unsent]
     # A session that failed before it played anything planned nothing, and sent nothing either.
     silent = [s for s in facts.stream if s.reached and s.problem and not s.plays]
     detail = f"{totals.sent} of {totals.planned} chunks sent"
+    if totals.left:
+        rest = f" with {totals.left_chunks} unsent" if totals.left_chunks else ""
+        detail += f", {many(totals.left, 'session')} ended by the load{rest}"
     if not short and not silent:
         return passed(detail)
     words = examples([*short, *silent], lambda s: f"{s.sent or 0} of {s.planned}, {s.problem or 'without an error'}")
@@ -77,7 +86,11 @@ def transcripts_received(facts: Facts, params: Params) -> Result:
         return not_reached(facts)
     total = len(sessions) + facts.folded
     few = [s for s in sessions if s.transcripts < wanted]
-    bad = len(few) + (facts.folded if facts.folded and facts.folded_transcripts < wanted else 0)
+    if len(few) < len(sessions):
+        # Others heard enough, so one that the load ended only had too little time.
+        few = [s for s in few if s.left is None]
+    whole = facts.folded - facts.folded_left
+    bad = len(few) + (whole if facts.folded_transcripts < wanted else 0)
     heard = f"{many(facts.totals.transcripts, 'transcript message')} with words in {many(total, 'session')}"
     if not bad:
         return passed(heard)
@@ -87,7 +100,8 @@ def transcripts_received(facts: Facts, params: Params) -> Result:
 
 
 def close_code(facts: Facts, params: Params) -> Result:
-    wanted, sessions = int(params.get("code") or 1000), reached(facts)
+    wanted = int(params.get("code") or 1000)
+    sessions = [s for s in reached(facts) if not s.dropped]
     if not sessions:
         return not_reached(facts)
     total = len(sessions) + facts.folded

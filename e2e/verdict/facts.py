@@ -5,14 +5,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from e2e.record.histogram import Histogram
 from e2e.verdict.bounded import Bounded, BoundedCounter
 from e2e.verdict.lifecycle import Lifecycle
 from e2e.verdict.logs import Excerpt, ImportProblems, LogLine
 from e2e.verdict.services import Service, ServiceLog, why_not_read
 from e2e.verdict.sessions import MAX_IDS, REALTIME, Latencies, Session
 from e2e.verdict.stored import unstored
-from e2e.verdict.tally import MAX_LATE_SHARE, SATURATED, Generator, Totals
+from e2e.verdict.tally import Generator, Totals
 from e2e.verdict.transcript import Tape, WordErrors, joined
 
 Record = dict[str, Any]
@@ -36,6 +35,7 @@ class Facts:
     auth: Bounded[Record] = field(default_factory=lambda: Bounded(100))
     sessions: dict[str, Session] = field(default_factory=dict)
     folded: int = 0
+    folded_left: int = 0
     folded_transcripts: int = 0
     folded_unread: int = 0
     folded_events: Counter[str] = field(default_factory=Counter)
@@ -51,6 +51,7 @@ class Facts:
     noise: int = 0
     drains: Bounded[Record] = field(default_factory=lambda: Bounded(2000))
     generator: Generator = field(default_factory=Generator)
+    arrivals: Record | None = None
     notes: Bounded[str] = field(default_factory=lambda: Bounded(50))
     checks: Bounded[Record] = field(default_factory=lambda: Bounded(500))
     end: Record | None = None
@@ -116,6 +117,7 @@ class _Fold:
     def __init__(self) -> None:
         self.facts = Facts()
         self._open: set[str] = set()
+        self._of_device: dict[Any, set[Session]] = {}
         self._probing: dict[str, float | None] = {}
         self._playing: set[str] = set()
         self._ended: deque[Session] = deque()
@@ -134,6 +136,8 @@ class _Fold:
         facts, totals = self.facts, self.facts.totals
         # Counted last: the failure of a stream is written after the close that caused it.
         totals.failed = sum(s.problem is not None for s in facts.stream)
+        ended = [s for s in facts.stream if s.left is not None and s.problem is None and not s.reached]
+        totals.left_unopened, totals.left_unready = sum(s.opened is None for s in ended), len(ended)
         if totals.unsettled:
             # What the pacer says once a second stands in for the `closed` records that never came.
             totals.sent = max(totals.sent, facts.generator.sent - totals.probe_chunks)
@@ -241,6 +245,7 @@ class _Fold:
         session.event(record, self.facts.latencies)
         event = record.get("event")
         if event == "connecting":
+            self._of_device.setdefault(session.device, set()).add(session)
             if session.probe:
                 if session.kind == "pusher":
                     self._probing[session.sid] = None
@@ -251,6 +256,12 @@ class _Fold:
         # A session that was never open has no `closed`: its failure is its last record.
         if event == "closed" or (event == "failed" and session.opened is None):
             self._settle(session, closed=True)
+
+    def device(self, record: Record) -> None:
+        # Sessions that ended before owe what they planned.
+        if record.get("event") == "ended":
+            for session in self._of_device.pop(record.get("device"), ()):
+                session.left = str(record.get("why") or "ended")
 
     def stream(self, record: Record) -> None:
         session = self._session(record)
@@ -286,6 +297,10 @@ class _Fold:
             return
         self._open.discard(session.sid)
         facts = self.facts
+        mates = self._of_device.get(session.device, {session})
+        mates.discard(session)
+        if not mates:
+            self._of_device.pop(session.device, None)
         self._playing.discard(session.sid)
         session.settle(facts.latencies)
         if session.sid in self._probing:
@@ -312,6 +327,8 @@ class _Fold:
         totals.sent += session.sent or 0
         totals.transcripts += session.transcripts
         totals.displaced += session.displaced
+        totals.left += session.left is not None
+        totals.left_chunks += max(0, session.planned - (session.sent or 0) - session.unsent)
         totals.bytes += record.get("bytes_sent") or 0
         totals.unsettled += bool(session.plays) and not closed
         totals.backlog = max(totals.backlog, record.get("backlog_max_bytes") or 0)
@@ -334,45 +351,34 @@ class _Fold:
     def _forget(self, session: Session) -> None:
         """Only count a session from now on; one that did not end cleanly is kept."""
         clean = session.reached and session.problem is None and session.close_code == 1000
-        clean = clean and session.sent == session.planned and session.transcripts > 0
+        left = session.left is not None
+        clean = clean and (left or (session.sent == session.planned and session.transcripts > 0))
         clean = clean and session.logged_code in (None, 1000)
         if not clean or (session.conversation is not None and unstored(session)):
             return
         facts = self.facts
-        smallest = facts.folded_transcripts if facts.folded else session.transcripts
-        facts.folded_transcripts = min(smallest, session.transcripts)
+        if not left:
+            smallest = facts.folded_transcripts if facts.folded > facts.folded_left else session.transcripts
+            facts.folded_transcripts = min(smallest, session.transcripts)
+            facts.folded_unread += session.conversation is None
         facts.folded += 1
+        facts.folded_left += left
         facts.folded_events.update(session.events)
-        facts.folded_unread += session.conversation is None
         facts.lifecycle.forget(session)
         del facts.sessions[session.sid]
 
     # -- the generator -----------------------------------------------------------------------------------------
 
     def sends(self, record: Record) -> None:
-        generator, self._sends = self.facts.generator, record
-        generator.sent += record.get("n") or 0
-        generator.late += record.get("late") or 0
-        if record.get("lateness"):
-            generator.lateness.merge(Histogram.from_dict(record["lateness"]))
+        self._sends = record
+        self.facts.generator.sends(record)
 
     def generator(self, record: Record) -> None:
-        generator, cpu = self.facts.generator, record.get("cpu") or 0.0
         sends, self._sends = self._sends, {}
-        generator.rss_mb = max(generator.rss_mb, record.get("rss_mb") or 0.0)
-        if not self._playing:
-            return
-        generator.steal = max(generator.steal, record.get("steal") or 0.0)
-        n, late = sends.get("n") or 0, sends.get("late") or 0
-        if late > n * MAX_LATE_SHARE:
-            generator.saturated += bool(generator.samples) and cpu >= SATURATED
-        elif n and (record.get("loop_lag_ms") or 0.0) <= self._chunk:
-            # None is left where all streams had ended by the end of the second.
-            generator.streams_ok = max(generator.streams_ok or 0, sends.get("streams") or 0) or None
-        generator.samples += 1
-        generator.cpu_sum += cpu
-        generator.cpu_max = max(generator.cpu_max, cpu)
-        generator.lag.add(record.get("loop_lag_ms") or 0.0)
+        self.facts.generator.sample(record, sends, playing=bool(self._playing), chunk=self._chunk)
+
+    def arrivals(self, record: Record) -> None:
+        self.facts.arrivals = record
 
     def drain(self, record: Record) -> None:
         self.facts.drains.add(record)
@@ -389,6 +395,6 @@ def chunk_ms(session: Session) -> float:
 _KINDS = (
     *("run", "tape", "phase", "note", "end", "service", "log_source", "log", "lifecycle", "import_error"),
     *("error_line", "routes", "endpoint", "auth_refused", "session", "stream", "message", "sent", "conversation"),
-    *("sends", "generator", "drain", "check"),
+    *("sends", "generator", "device", "arrivals", "drain", "check"),
 )
 _HANDLERS = {kind: getattr(_Fold, kind) for kind in _KINDS}

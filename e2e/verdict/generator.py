@@ -7,8 +7,8 @@ from e2e.verdict.tally import MAX_LATE_SHARE, SATURATED
 
 SATURATED_SECONDS = 3
 
-STEAL = 0.1
-"""Share of a second, given to others by the machine, from which a late generator is put down to them."""
+FOREIGN = {"steal": (0.1, "other machines"), "foreign": (0.2, "other processes")}
+"""Shares of the machine's processor time in one second from which a late generator is put down to whoever used it."""
 
 
 @dataclass(slots=True)
@@ -53,6 +53,8 @@ def judge_generator(facts: Facts) -> GeneratorHealth:
     if generator.saturated >= SATURATED_SECONDS:
         reasons.append(f"its core was over {SATURATED:.0%} full in {generator.saturated} seconds with late chunks")
         resources.append("core saturated")
-    if reasons and generator.steal >= STEAL:
-        resources.append(f"foreign load (up to {generator.steal:.0%} of a second went to others)")
+    for name, (share, who) in FOREIGN.items():
+        most = generator.most.get(name, 0.0)
+        if reasons and most >= share:
+            resources.append(f"foreign load (up to {most:.0%} of a second went to {who})")
     return GeneratorHealth(not reasons, reasons, resources, late, generator.streams_ok)

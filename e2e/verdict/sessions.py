@@ -73,7 +73,8 @@ class Session:
 
     `transcripts` counts the messages that hold words. `events` are the life-cycle lines of its own: `named` says that
     one gives its user, `server_session` is the id that the service gave it, `logged_code` the close code that it saw.
-    `shift` is how many seconds the first segment's end lies after the audio that was due when it came.
+    `shift` is how many seconds the first segment's end lies after the audio that was due when it came. `left` is why
+    the load, not its script, ended it; what it had not done by then is no failure of it.
     """
 
     sid: str
@@ -91,6 +92,7 @@ class Session:
     failed: Record | None = None
     closed: Record | None = None
     ended: float | None = None
+    left: str | None = None
     plays: list[Play] = field(default_factory=list)
     messages: BoundedCounter = field(default_factory=BoundedCounter)
     sent_kinds: BoundedCounter = field(default_factory=BoundedCounter)
@@ -141,6 +143,21 @@ class Session:
         return sum(p.sent or 0 for p in self.plays)
 
     @property
+    def unsent(self) -> int:
+        """Chunks that it owes: planned, not sent, and not given up because the load ended it."""
+        if self.left is not None and self.closed is not None:
+            return 0
+        return max(0, self.planned - (self.sent or 0))
+
+    @property
+    def dropped(self) -> bool:
+        """Whether the load ended it before it did anything, so that there was no handshake to close with."""
+        if self.left is None or self.failed is not None or self.plays:
+            return False
+        closed = self.closed or {}
+        return self.opened is None or (closed.get("by") == "lost" and closed.get("sent_code") is None)
+
+    @property
     def displaced(self) -> bool:
         """Whether its segment times do not count from its own first audio, so that none of them is a latency."""
         return self.resumed or (self.shift or 0.0) > MAX_AHEAD
@@ -151,8 +168,10 @@ class Session:
         if self.failed is not None:
             reason, error = self.failed.get("reason") or "failed", self.failed.get("error")
             return f"{reason}: {error}" if error else str(reason)
+        if self.dropped:
+            return None
         code, by, words = self.close_code, (self.closed or {}).get("by"), (self.closed or {}).get("reason")
-        unsent = (self.sent or 0) < self.planned
+        unsent = self.unsent > 0
         if by not in ("server", "lost") or (code in (1000, 1001) and not unsent):
             return None
         who, why = "server" if by == "server" else "network", f" {words}" if words else ""

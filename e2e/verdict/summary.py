@@ -11,6 +11,7 @@ from e2e.verdict.limits import latency_limits, not_shown
 from e2e.verdict.logs import LogLine
 from e2e.verdict.sessions import METRICS, Session
 from e2e.verdict.stored import unstored
+from e2e.verdict.tally import MOST, MOST_PLAYING
 from e2e.verdict.transcript import NORMALISATION
 
 SCHEMA = 1
@@ -98,6 +99,14 @@ def _counters(facts: Facts) -> dict[str, Any]:
         "close_codes": dict(totals.close_codes),
         "backlog_max_bytes": totals.backlog,
     }
+    if totals.left:
+        counters["sessions_ended_by_load"] = totals.left
+        counters["sessions_ended_unopened"] = totals.left_unopened
+        counters["sessions_ended_unready"] = totals.left_unready
+        counters["chunks_left_by_load"] = totals.left_chunks
+    if facts.arrivals is not None:
+        counters["arrivals_started"] = facts.arrivals.get("started") or 0
+        counters["dropped_arrivals"] = facts.arrivals.get("dropped") or 0
     if facts.folded:
         counters["sessions_only_counted"] = facts.folded
     return counters
@@ -173,6 +182,7 @@ def _generator(facts: Facts, verdict: Verdict) -> dict[str, Any]:
         "loop_lag_ms": generator.lag.summary(),
         "send_lateness_ms": facts.generator.lateness.summary(),
         "late_share": health.late_share,
+        **{f"{name}_max": generator.most.get(name) for name in (*MOST_PLAYING, *MOST)},
     }
 
 
@@ -258,6 +268,7 @@ def _session(session: Session) -> dict[str, Any]:
         "close_code": session.close_code,
         "closed_by": (session.closed or {}).get("by"),
         "problem": session.problem,
+        "ended_by_load": session.left,
         "requested": session.requested,
         "processed": session.processed,
         "conversation": conversation.get("conversation"),

@@ -2,8 +2,11 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Any
 
 from e2e.record.histogram import Histogram
+
+Record = dict[str, Any]
 
 MAX_LATE_SHARE = 0.01
 """Share of chunks that may be later than half their interval."""
@@ -11,10 +14,17 @@ MAX_LATE_SHARE = 0.01
 SATURATED = 0.95
 """Share of a core above which it has nothing left to give."""
 
+MOST = ("open_files", "planned", "active")
+MOST_PLAYING = ("steal", "foreign")
+"""Fields of `generator` records whose largest value is kept; shares of the machine only count while audio is sent."""
+
 
 @dataclass(slots=True)
 class Totals:
-    """Counters over the sessions of the stream; probes are not among them."""
+    """Counters over the sessions of the stream; probes are not among them.
+
+    `left` are those that the load ended: some before they were open or ready, and with chunks not sent.
+    """
 
     sessions: int = 0
     connected: int = 0
@@ -25,6 +35,10 @@ class Totals:
     transcripts: int = 0
     displaced: int = 0
     bytes: int = 0
+    left: int = 0
+    left_unopened: int = 0
+    left_unready: int = 0
+    left_chunks: int = 0
     unsettled: int = 0
     close_codes: Counter = field(default_factory=Counter)
     backlog: int = 0
@@ -38,8 +52,8 @@ class Generator:
 
     `late` counts the chunks sent later than half their interval; `lateness` is actual - intended instant in ms.
     `saturated` counts the seconds, after the first, in which the core was full and chunks were late; `streams_ok` is
-    the largest number of streams in a second in which nothing was amiss (None: there was no such second); `steal` is
-    the largest share of a second that the machine gave to others.
+    the largest number of streams in a second in which nothing was amiss (None: there was no such second). `most` holds
+    the largest value of the other figures of a sample (`MOST`, and `MOST_PLAYING` while audio was sent), as known.
     """
 
     samples: int = 0
@@ -52,4 +66,30 @@ class Generator:
     late: int = 0
     saturated: int = 0
     streams_ok: int | None = None
-    steal: float = 0.0
+    most: dict[str, float] = field(default_factory=dict)
+
+    def sends(self, record: Record) -> None:
+        self.sent += record.get("n") or 0
+        self.late += record.get("late") or 0
+        if record.get("lateness"):
+            self.lateness.merge(Histogram.from_dict(record["lateness"]))
+
+    def sample(self, record: Record, sends: Record, *, playing: bool, chunk: float) -> None:
+        """Take a `generator` record; `sends` is the pacer's of the same second, `chunk` the shortest one in ms."""
+        cpu, lag = record.get("cpu") or 0.0, record.get("loop_lag_ms") or 0.0
+        self.rss_mb = max(self.rss_mb, record.get("rss_mb") or 0.0)
+        for name in (*MOST, *MOST_PLAYING) if playing else MOST:
+            if record.get(name) is not None:
+                self.most[name] = max(self.most.get(name, 0), record[name])
+        if not playing:
+            return
+        n, late = sends.get("n") or 0, sends.get("late") or 0
+        if late > n * MAX_LATE_SHARE:
+            self.saturated += bool(self.samples) and cpu >= SATURATED
+        elif n and lag <= chunk:
+            # None is left where all streams had ended by the end of the second.
+            self.streams_ok = max(self.streams_ok or 0, sends.get("streams") or 0) or None
+        self.samples += 1
+        self.cpu_sum += cpu
+        self.cpu_max = max(self.cpu_max, cpu)
+        self.lag.add(lag)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -182,6 +183,8 @@ class WordErrors:
         return (self.substitutions + self.deletions + self.insertions) / self.words if self.words else None
 
 
+# Sessions of one load play the same tape, and mostly hear the same of it.
+@lru_cache(maxsize=256)
 def _align(reference: str, heard: str) -> dict[str, int]:
     if not heard:
         return {"deletions": len(reference.split())}

@@ -187,8 +187,8 @@ class Builder:
 
     # -- the stream --------------------------------------------------------------------------------------------
 
-    def connecting(self, sid="s1", uid="e2e-test", kind="listen") -> dict:
-        session = {"sid": sid, "kind": kind, "uid": uid, "device": 0}
+    def connecting(self, sid="s1", uid="e2e-test", kind="listen", device=0) -> dict:
+        session = {"sid": sid, "kind": kind, "uid": uid, "device": device}
         self.write("session", **session, event="connecting", url="ws://127.0.0.1:10220/v4/listen", probe=False)
         return session
 
@@ -257,6 +257,10 @@ class Builder:
             bytes_sent=chunks * 3200,
             messages=8,
         )
+
+    def left(self, session, why="life over") -> None:
+        """The load ends the session's device."""
+        self.write("device", device=session["device"], event="ended", why=why)
 
     def failed(self, session, reason: str, error: str, status=None) -> None:
         self.write("session", **session, event="failed", reason=reason, error=error, status=status)
