@@ -143,6 +143,7 @@ class Tape:
         return " ".join([self.reference] * loops + [part]).strip()
 
 
+@lru_cache(maxsize=64)
 def normalise(text: str) -> str:
     """The words that are compared: `NORMALISATION`."""
     return " ".join(_PUNCTUATION.sub(" ", _APOSTROPHES.sub("", text.lower())).split())
