@@ -93,6 +93,7 @@ class Connection(asyncio.Protocol):
         "_uri",
         "_waiter",
         "_ws",
+        "closing",
         "end",
         "pings_sent",
         "pongs",
@@ -117,6 +118,7 @@ class Connection(asyncio.Protocol):
         self._upgrade: asyncio.Future[None] | None = loop.create_future()
         self._waiter: asyncio.Future[None] | None = None
         self.end: Closed | None = None
+        self.closing = False
         self.pongs = 0
         self.pings_sent = 0
 
@@ -124,9 +126,7 @@ class Connection(asyncio.Protocol):
 
     @property
     def open(self) -> bool:
-        if self._ws is not None:
-            return self._ws.state is State.OPEN
-        return self._upgrade is None and self.end is None
+        return self._upgrade is None and not self.closing
 
     @property
     def backlog(self) -> int:
@@ -246,6 +246,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._fd = -1
+        self.closing = True
         if self._closing is not None:
             self._closing.cancel()
         ws = self._complete()
@@ -350,6 +351,8 @@ class Connection(asyncio.Protocol):
         if ws.handshake_exc is not None and self._upgrade is not None:
             self._refuse(ws.handshake_exc)
         self._flush(ws)
+        if ws.state is State.CLOSING or ws.state is State.CLOSED:
+            self.closing = True
         if ws.close_expected() and self._closing is None:
             # The other side ends the TCP connection after a closing handshake; one that does not is dropped.
             self._closing = asyncio.get_running_loop().call_later(CLOSE_SECONDS, self.abort)

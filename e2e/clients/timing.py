@@ -21,7 +21,7 @@ class Stream:
     `measured` stream (audio) counts for send lateness: a keep-alive is no chunk.
     """
 
-    __slots__ = ("count", "done", "interval", "last_sent", "measured", "over", "send", "sent", "start")
+    __slots__ = ("count", "done", "interval", "last_sent", "measured", "over", "send", "sent", "start", "step")
 
     def __init__(
         self, send: Callable[[int], bool], interval: float, count: int | None = None, measured: bool = True
@@ -31,6 +31,7 @@ class Stream:
         self.interval = interval
         self.count = count
         self.start = 0.0
+        self.step = 0  # the pacer's: how many of its slots lie between two pieces, if that is a whole number
         self.sent = 0
         self.last_sent = 0.0
         self.over = False
