@@ -27,7 +27,7 @@ from e2e.errors import SessionError
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 """A message above this fails the connection with close code 1009."""
 
-SEND_BUFFER_BYTES = 16 * 1024
+SEND_BUFFER_BYTES = 64 * 1024
 """SO_SNDBUF: by default the kernel hides minutes of audio from us before it says that nobody reads."""
 
 CLOSE_SECONDS = 10.0

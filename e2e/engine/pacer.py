@@ -177,7 +177,7 @@ class Pacer:
                 return
 
     def _refused(self, stream: Stream, now: float) -> None:
-        """The socket takes nothing now: try again soon. The stream has left the edges and is looked at piece by piece."""
+        """The socket takes nothing now: try again soon. The stream has left the edges, and takes the longer way."""
         if now - stream.last_sent > STALL_SECONDS:
             raise SessionError(f"the socket took nothing for {STALL_SECONDS:g} s", "backpressure")
         stream.step = 0

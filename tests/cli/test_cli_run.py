@@ -175,6 +175,7 @@ def test_a_run_that_is_not_there_or_is_damaged(finished, e2e):
 
 
 @pytest.mark.timeout(180)
+@pytest.mark.slow
 def test_smoke_hears_real_speech_in_real_time(e2e):
     """On a busy machine the generator may be late: then the verdict says so (5), and the checks still hold."""
     result = e2e("run", "smoke", "--standin", "--timers", "0.1", timeout=150)
