@@ -10,8 +10,7 @@ import asyncio
 import logging
 import socket
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal
 
 from websockets.client import ClientProtocol
 from websockets.frames import Frame, Opcode
@@ -22,6 +21,7 @@ from websockets.uri import parse_uri
 from e2e.clients import kernel
 from e2e.clients.framing import binary_frame, text_frame
 from e2e.clients.handshake import MAX_ANSWER_BYTES, accepts, new_key, request
+from e2e.clients.receiver import Closed, Receiver
 from e2e.errors import SessionError
 
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
@@ -39,34 +39,6 @@ _WHOLE_CONTROLS = frozenset({0x89, 0x8A})  # ping, pong
 # Quiet: what a server does is for the journal, and no logger may see headers.
 _logger = logging.getLogger("e2e.wire")
 _logger.disabled = True
-
-
-@dataclass(frozen=True, slots=True)
-class Closed:
-    """How a connection ended. `code` is what a client reports: 1005 no code was given, 1006 the TCP connection died.
-
-    `by` tells who began: `client`, `server`, or `lost` where no closing handshake took place.
-    """
-
-    code: int
-    reason: str
-    by: Literal["client", "server", "lost"]
-    sent_code: int | None
-    received_code: int | None
-
-
-class Receiver(Protocol):
-    """What a session is to its connection. The calls must return quickly and not raise.
-
-    `opened` comes before any message, also when both arrive in one read.
-    """
-
-    def opened(self, connected: float, upgraded: float) -> None:
-        """Instants of the clock at which TCP (and TLS) stood, and the upgrade was accepted."""
-
-    def message(self, payload: str | bytes) -> None: ...
-
-    def closed(self, closed: Closed) -> None: ...
 
 
 class Connection(asyncio.Protocol):

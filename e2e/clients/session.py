@@ -12,8 +12,9 @@ from typing import Any, Protocol, Self
 import msgspec
 
 from e2e.audio.tape import Tape
-from e2e.clients.connection import Closed, Connection
+from e2e.clients.connection import Connection
 from e2e.clients.framing import FramedTape
+from e2e.clients.receiver import Closed
 from e2e.clients.roster import Roster
 from e2e.clients.timing import Clock, Pacer, Stream
 from e2e.clients.wire import connect

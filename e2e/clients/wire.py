@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from websockets.exceptions import InvalidHandshake, InvalidStatus
 
 from e2e.clients.address import checked_address, tls_context
-from e2e.clients.connection import Connection, Receiver
+from e2e.clients.connection import Connection
+from e2e.clients.receiver import Receiver
 from e2e.errors import AuthRefused, SessionError
 
 _AUTH_STATUSES = frozenset({401, 403, 500})

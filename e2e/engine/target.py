@@ -6,9 +6,9 @@ from typing import Any
 
 import msgspec
 
-from e2e.clients.connection import Closed
 from e2e.clients.http import DEFAULT_ENDPOINTS, Api, Endpoint
 from e2e.clients.pusher import PusherSession
+from e2e.clients.receiver import Closed
 from e2e.clients.session import Link
 from e2e.clients.wire import connect
 from e2e.engine.options import Options
