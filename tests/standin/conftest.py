@@ -82,9 +82,12 @@ class Client:
     async def ready(self) -> None:
         await apoll(lambda: "ready" in self.statuses, "ready")
 
-    async def play(self, pcm: bytes) -> None:
+    async def play(self, pcm: bytes, pause: float = 0.0) -> None:
+        """As quickly as the socket takes it, or with a pause of so many seconds after each chunk."""
         for at in range(0, len(pcm), CHUNK):
             await self.socket.send(pcm[at : at + CHUNK])
+            if pause:
+                await asyncio.sleep(pause)
 
     async def quiet(self, seconds: float = 2.0) -> None:
         """Until no transcript has come for a while; waiting is not taken for inactivity."""

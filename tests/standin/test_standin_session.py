@@ -20,7 +20,9 @@ async def test_the_start_comes_in_order(standin, uid):
 
 async def test_segments_grow_under_stable_ids_and_are_kept(standin, uid, speak):
     async with standin.listen(uid) as client:
-        await client.play(speak("The children walked along the river, and then they sat down under a tree to eat."))
+        # Slowly: heard within one flush, a segment would come once and have nothing to grow to.
+        spoken = speak("The children walked along the river, and then they sat down under a tree to eat.")
+        await client.play(spoken, pause=0.06)
         await apoll(lambda: client.updates, "a transcript")
         await client.quiet()
         updates, segments = client.updates, client.segments
