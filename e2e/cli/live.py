@@ -2,6 +2,8 @@
 
 import time
 from collections import Counter
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -31,7 +33,7 @@ class LiveView:
         self._phase = "boot"
         self._services: dict[str, str] = {}
         self._messages: Counter[str] = Counter()
-        self._heard = ""
+        self._heard: Any = None
         self._import_errors = 0
         self._sent = self._planned = 0
         self._lateness_ms: float | None = None
@@ -49,23 +51,24 @@ class LiveView:
         self._bar: TaskID | None = None
         self._live = Live(get_renderable=self._screen, console=console, refresh_per_second=4, transient=True)
         self._probes: set[str] = set()
-        self._unsubscribe = journal.subscribe(self._read)
+        self._terminal = console.is_terminal
+        self._handlers = {name.removeprefix("_on_"): getattr(self, name) for name in dir(self) if name[:4] == "_on_"}
+        self._unsubscribe = journal.subscribe(self._read, *self._handlers)
 
     def __enter__(self) -> "LiveView":
-        if self._console.is_terminal:
+        if self._terminal:
             self._live.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._unsubscribe()
-        if self._console.is_terminal:
+        if self._terminal:
             self._live.stop()
 
     def _read(self, record: Record) -> None:
-        handler = getattr(self, f"_on_{record['type']}", None)
-        if handler is not None:
-            handler(record)
-        if not self._console.is_terminal:
+        kind = record["type"]
+        self._handlers[kind](record)
+        if not self._terminal and kind != "message":
             self._plain(record)
 
     def _on_phase(self, record: Record) -> None:
@@ -104,8 +107,7 @@ class LiveView:
     def _on_message(self, record: Record) -> None:
         self._messages[record["kind"]] += 1
         if record["kind"] == "transcript":
-            for segment in segments_of(record["data"])[-1:]:
-                self._heard = str(segment.get("text", ""))
+            self._heard = record["data"]
 
     def _on_import_error(self, record: Record) -> None:
         self._import_errors += 1
@@ -125,7 +127,8 @@ class LiveView:
             facts.add_row("lateness", f"{self._lateness_ms:.1f} ms at most in the last second")
         errors = Text(str(self._import_errors), style="bold red" if self._import_errors else "green")
         facts.add_row("import errors", errors)
-        facts.add_row("heard", Text(one_line(self._heard, 200), style="italic"))
+        words = " ".join(str(segment.get("text", "")) for segment in segments_of(self._heard)[-1:])
+        facts.add_row("heard", Text(one_line(words, 200), style="italic"))
         parts: list[RenderableType] = [facts]
         if self._bar is not None:
             parts.append(self._progress)
@@ -156,6 +159,6 @@ class LiveView:
         self._console.print(f"{record['t']:7.1f}s  {text}", markup=False, highlight=False, soft_wrap=True)
 
 
-def console_of(quiet: bool) -> Console:
-    """The console of the live view: standard error, so that standard output holds the verdict alone."""
-    return Console(stderr=True, quiet=quiet)
+def live_view(journal: Journal, quiet: bool) -> AbstractContextManager[object]:
+    """The view of a run, on standard error: standard output holds the verdict alone. When `quiet`, there is none."""
+    return nullcontext() if quiet else LiveView(Console(stderr=True), journal)

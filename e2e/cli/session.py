@@ -11,7 +11,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from e2e.cli.live import LiveView, console_of
+from e2e.cli.live import live_view
+from e2e.clients.outlet import best_outlet
 from e2e.engine.limits import check_limits, raise_limits
 from e2e.engine.options import Options
 from e2e.engine.runner import Run
@@ -35,12 +36,12 @@ def run_scenario(scenario: Scenario, target: TargetConfig, options: Options, out
     target.services(scenario.services)
     load, _ = options.applied_to(scenario.load)
     check_limits(load, raise_limits(), target.connect_rate)
-    factory = loop_factory()
+    factory, outlet = loop_factory(), best_outlet()
     directory = RunDirectory.create(out, scenario.name, datetime.now())
     secrets = target.credentials.secrets if target.credentials else ()
     with Journal(directory.journal, time.monotonic, Redactor(secrets)) as journal:
-        run = Run(scenario, target, options, directory, journal)
-        with LiveView(console_of(quiet), journal), asyncio.Runner(loop_factory=factory) as runner:
+        run = Run(scenario, target, options, directory, journal, outlet=outlet)
+        with live_view(journal, quiet), asyncio.Runner(loop_factory=factory) as runner:
             runner.run(_execute(run))
     summary = write_reports(directory)
     show_verdict(Console(file=sys.stdout), summary, str(directory.path))

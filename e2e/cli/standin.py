@@ -135,7 +135,7 @@ async def _serve(target: Any, directory: Path) -> None:
             elif record["type"] == "service" and record["event"] == "exited":
                 ended.set()
 
-        journal.subscribe(show)
+        journal.subscribe(show, "log", "service")
         (directory / "logs").mkdir()
         services = Services(target.services(("backend", "pusher")), journal, directory / "logs", time.monotonic)
         try:

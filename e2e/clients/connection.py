@@ -34,6 +34,8 @@ CLOSE_SECONDS = 10.0
 """How long a closing handshake may take before the TCP connection is dropped."""
 
 _FINAL_TEXT = 0x81
+_PING = b"e2e"
+_PONG = b"\x8a\x03" + _PING
 _WHOLE_CONTROLS = frozenset({0x89, 0x8A})  # ping, pong
 
 # Quiet: what a server does is for the journal, and no logger may see headers.
@@ -69,6 +71,8 @@ class Connection(asyncio.Protocol):
         "end",
         "pings_sent",
         "pongs",
+        "quick",
+        "raw_fd",
     )
 
     def __init__(self, uri: str, headers: Mapping[str, str], receiver: Receiver, clock: Callable[[], float]) -> None:
@@ -80,6 +84,9 @@ class Connection(asyncio.Protocol):
         self._clock = clock
         self._connected = 0.0
         self._fd = -1
+        # An `e2e.clients.outlet.Line`.
+        self.quick = False
+        self.raw_fd = -1
         self._transport: asyncio.Transport | None = None
         self._buffer = b""
         self._ws: ClientProtocol | None = None
@@ -140,7 +147,7 @@ class Connection(asyncio.Protocol):
             self.abort()
             return
         self.pings_sent += 1
-        self.transport.write(Frame(Opcode.PING, b"e2e").serialize(mask=True))
+        self.transport.write(Frame(Opcode.PING, _PING).serialize(mask=True))
 
     async def close(self, code: int = 1000, reason: str = "", timeout: float = CLOSE_SECONDS) -> Closed:
         """Begin the closing handshake and wait up to `timeout` seconds for its end; then drop the connection."""
@@ -193,9 +200,19 @@ class Connection(asyncio.Protocol):
         if sock is not None:
             self._fd = sock.fileno()
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+            if transport.get_extra_info("sslcontext") is None:
+                self.raw_fd = self._fd
+        # So that `pause_writing` says that anything waits at all.
+        self.transport.set_write_buffer_limits(high=0)
         assert self._request is not None
         self.transport.write(self._request)
         self._request = None
+
+    def pause_writing(self) -> None:
+        self.quick = False
+
+    def resume_writing(self) -> None:
+        self.quick = self.open
 
     def data_received(self, data: bytes) -> None:
         if self._ws is not None:
@@ -217,21 +234,22 @@ class Connection(asyncio.Protocol):
         self._after_receive(ws)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._fd = -1
-        self.closing = True
+        self._begin_closing()
+        self._fd = self.raw_fd = -1
         if self._closing is not None:
             self._closing.cancel()
         ws = self._complete()
         if ws.state is not State.CLOSED:
             ws.receive_eof()
             self._after_receive(ws)
-        if self._upgrade is not None:
-            self._refuse(ws.handshake_exc or exc or EOFError("connection closed"))
         if self.end is None:
             self.end = _how_it_ended(ws)
             if self._waiter is not None:
                 self._waiter.set_result(None)
-            self._receiver.closed(self.end)
+            if self._upgrade is None:
+                self._receiver.closed(self.end)
+        if self._upgrade is not None:
+            self._refuse(ws.handshake_exc or exc or EOFError("connection closed"))
 
     # The quick way
 
@@ -276,7 +294,11 @@ class Connection(asyncio.Protocol):
             elif opcode in _WHOLE_CONTROLS and length < 126:
                 if start + length > size:
                     break
-                self._control(data[position : start + length])
+                frame = data[position : start + length]
+                if frame == _PONG:
+                    self.pongs = self.pings_sent
+                else:
+                    self._control(frame)
                 position = start + length
             else:
                 self._feed(self._complete(), data[position:])
@@ -324,7 +346,7 @@ class Connection(asyncio.Protocol):
             self._refuse(ws.handshake_exc)
         self._flush(ws)
         if ws.state is State.CLOSING or ws.state is State.CLOSED:
-            self.closing = True
+            self._begin_closing()
         if ws.close_expected() and self._closing is None:
             # The other side ends the TCP connection after a closing handshake; one that does not is dropped.
             self._closing = asyncio.get_running_loop().call_later(CLOSE_SECONDS, self.abort)
@@ -332,9 +354,13 @@ class Connection(asyncio.Protocol):
     def _take_upgrade(self) -> None:
         waiting, self._upgrade = self._upgrade, None
         self._key = ""  # it has done its work
+        self.quick = not self.backlog
         self._receiver.opened(self._connected, self._clock())
         if waiting is not None and not waiting.done():  # the opener may have given up
             waiting.set_result(None)
+
+    def _begin_closing(self) -> None:
+        self.closing, self.quick = True, False
 
     def _refuse(self, error: Exception) -> None:
         if self._upgrade is not None and not self._upgrade.done():

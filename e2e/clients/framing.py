@@ -5,7 +5,8 @@ source once, and all devices send those same bytes; `--mask per-send` builds eac
 `docs/performance.md` says what that means.
 """
 
-from collections.abc import Callable
+import ctypes
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from websockets.frames import Frame, Opcode
@@ -23,17 +24,32 @@ def text_frame(text: str) -> bytes:
     return Frame(Opcode.TEXT, text.encode()).serialize(mask=True)
 
 
+class Frames:
+    """Frames that are built already: `whole[k]` is the one of piece k, `sizes[k]` bytes at `addresses[k]` in memory."""
+
+    __slots__ = ("addresses", "sizes", "whole")
+
+    def __init__(self, payloads: Sequence[bytes]) -> None:
+        # A tape that is played again and again holds the same chunks: each of them is framed once.
+        built = {id(payload): payload for payload in payloads}
+        frames = {key: binary_frame(payload) for key, payload in built.items()}
+        places = {key: ctypes.cast(ctypes.c_char_p(frame), ctypes.c_void_p).value for key, frame in frames.items()}
+        self.whole = tuple(frames[id(payload)] for payload in payloads)
+        self.sizes = tuple(map(len, self.whole))
+        self.addresses = tuple(places[id(payload)] for payload in payloads)
+
+
 @dataclass(frozen=True, slots=True)
 class FramedTape:
-    """A tape and `frame(k)`, the WebSocket frame of its chunk k."""
+    """A tape and its frames; None where each frame is masked when it is sent."""
 
     tape: Tape
-    frame: Callable[[int], bytes]
+    frames: Frames | None
 
     @classmethod
     def of(cls, tape: Tape, mask_per_send: bool = False) -> "FramedTape":
-        if mask_per_send:
-            return cls(tape, lambda k: binary_frame(tape.chunks[k]))
-        # A tape that is played again and again holds the same chunks: each of them is framed once.
-        frames = {id(chunk): binary_frame(chunk) for chunk in {id(chunk): chunk for chunk in tape.chunks}.values()}
-        return cls(tape, tuple(frames[id(chunk)] for chunk in tape.chunks).__getitem__)
+        return cls(tape, None if mask_per_send else Frames(tape.chunks))
+
+    def frame(self, k: int) -> bytes:
+        """The frame of chunk k."""
+        return self.frames.whole[k] if self.frames is not None else binary_frame(self.tape.chunks[k])

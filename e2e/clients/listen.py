@@ -1,9 +1,8 @@
 """A listen session: one device on the backend's `WS /v4/listen`."""
 
 from e2e.audio.tape import Tape
-from e2e.clients.sender import Sender
+from e2e.clients.playback import Playback
 from e2e.clients.session import Link, Session
-from e2e.clients.timing import Stream
 from e2e.errors import SessionError
 from e2e.protocol import listen
 
@@ -45,7 +44,8 @@ class ListenSession(Session):
     def received(self, message: listen.Message) -> None:
         if isinstance(message, listen.Transcript):
             self._last_transcript = self.link.clock()
-            self.segments.update((segment.id, segment) for segment in message.segments)
+            for segment in message.segments:
+                self.segments[segment.id] = segment
         elif isinstance(message, listen.Ping):
             if self._settling and self._connection is not None and self._connection.open:
                 self.keep_alive()
@@ -92,14 +92,12 @@ class ListenSession(Session):
             SessionError: the session ended, or its socket took no more (`backpressure`).
         """
         framed = await self.link.tape(tape, self.params.codec or "pcm8", chunks)
-        played, pacer = framed.tape, self.link.pacer
-        interval = played.chunk_seconds / pacer.speed if pacer.speed else 0.0
-        start = pacer.begin(interval, self.device)
-        stream = Stream(Sender(self, played, framed.frame), interval, len(played.chunks))
+        playback = Playback(self, framed.tape, framed.frame, frames=framed.frames)
+        start = self.link.pacer.begin(playback.interval, self.device)
         try:
-            await self.begin_stream(played, stream, start).done
+            await self.begin_playing(playback, start).done
         finally:
-            self.end_stream(played, stream, start)
+            self.end_playing(playback, start)
 
     async def settle(self, quiet: float = 3.0, at_most: float = 15.0) -> None:
         """After the last chunk: wait until no transcript has come for `quiet` seconds, at most `at_most` seconds.

@@ -4,9 +4,9 @@ from typing import Any
 
 from e2e.audio.tape import Tape
 from e2e.clients.framing import binary_frame
-from e2e.clients.sender import Sender
+from e2e.clients.playback import Playback
 from e2e.clients.session import Link, Session
-from e2e.clients.timing import Stream
+from e2e.clients.timing import Beat
 from e2e.errors import SessionError
 from e2e.protocol import pusher
 
@@ -36,18 +36,17 @@ class PusherSession(Session):
         url = f"{origin.rstrip('/')}{pusher.path(uid, sample_rate)}"
         super().__init__(link, sid, url, {}, uid=uid, device=device, probe=probe)
         self.processed: dict[str, pusher.ConversationProcessed] = {}
-        self._keep_alive: Stream | None = None
+        self._keep_alive: Beat | None = None
 
     async def open(self) -> None:
         await super().open()
         connection = self.connection()
 
-        def keep_alive(_: int) -> bool:
+        def keep_alive() -> None:
             connection.send_binary(pusher.keep_alive())
             self._write_sent("pusher.100", None)
-            return True
 
-        self._keep_alive = Stream(keep_alive, pusher.KEEP_ALIVE_SECONDS, measured=False)
+        self._keep_alive = Beat(keep_alive, pusher.KEEP_ALIVE_SECONDS)
         self.link.pacer.add(self._keep_alive, self.link.clock() + pusher.KEEP_ALIVE_SECONDS)
 
     def closed(self, closed: Any) -> None:
@@ -90,22 +89,21 @@ class PusherSession(Session):
             SessionError: the session ended, or its socket took no more (`backpressure`).
         """
         played = (await self.link.tape(tape, "pcm16", chunks)).tape
-        chunks, pacer = played.chunks, self.link.pacer
+        chunks = played.chunks
         per_frame = max(1, round(FRAME_SECONDS / played.chunk_seconds))
         seconds = per_frame * played.chunk_seconds
-        interval = seconds / pacer.speed if pacer.speed else 0.0
-        start = pacer.begin(interval, self.device)
-        first_sample = self.link.wall(start)
 
         def frame(k: int) -> bytes:
             pcm = b"".join(chunks[k * per_frame : (k + 1) * per_frame])
             return binary_frame(pusher.audio(first_sample + k * seconds, pcm))
 
-        stream = Stream(Sender(self, played, frame, per_frame), interval, -(-len(chunks) // per_frame))
+        playback = Playback(self, played, frame, per_piece=per_frame)
+        start = self.link.pacer.begin(playback.interval, self.device)
+        first_sample = self.link.wall(start)
         try:
-            await self.begin_stream(played, stream, start, first_due=start + interval).done
+            await self.begin_playing(playback, start, first_due=start + playback.interval).done
         finally:
-            self.end_stream(played, stream, start)
+            self.end_playing(playback, start)
 
     async def process_conversation(
         self, conversation_id: str, language: str = "en", timeout: float = 30.0

@@ -4,6 +4,7 @@ Everything that happens is journalled here, once, in the kinds of `docs/journal.
 """
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
@@ -14,9 +15,10 @@ import msgspec
 from e2e.audio.tape import Tape
 from e2e.clients.connection import Connection
 from e2e.clients.framing import FramedTape
+from e2e.clients.playback import Playback
 from e2e.clients.receiver import Closed
 from e2e.clients.roster import Roster
-from e2e.clients.timing import Clock, Pacer, Stream
+from e2e.clients.timing import Clock, Pacer
 from e2e.clients.wire import connect
 from e2e.errors import SessionError
 from e2e.record.journal import Journal
@@ -56,16 +58,16 @@ class Session:
     """One WebSocket connection's life. An asynchronous context manager: opens on entry, closes with 1000 on exit."""
 
     __slots__ = (
+        "_bytes_played",
+        "_chunks_played",
         "_connection",
         "_failed",
         "_headers",
         "_intended",
-        "_stream",
+        "_playing",
         "_waiter",
         "backlog_max",
-        "bytes_sent",
         "chunks_planned",
-        "chunks_sent",
         "device",
         "end",
         "link",
@@ -86,7 +88,8 @@ class Session:
         self.url = "ws" + url.removeprefix("http") if url.startswith("http") else url
         self._headers = headers
         self._connection: Connection | None = None
-        self._stream: Stream | None = None
+        self._playing: Playback | None = None
+        self._chunks_played = self._bytes_played = 0  # of what is no longer playing
         self._waiter: asyncio.Future[None] | None = None
         self._failed = False
         self.end: Closed | None = None
@@ -94,9 +97,16 @@ class Session:
         self._intended = 0.0
         self.messages = 0
         self.chunks_planned = 0
-        self.chunks_sent = 0
-        self.bytes_sent = 0
         self.backlog_max = 0
+
+    @property
+    def chunks_sent(self) -> int:
+        return self._chunks_played + (self._playing.chunks_sent if self._playing else 0)
+
+    @property
+    def bytes_sent(self) -> int:
+        """Of audio, without framing."""
+        return self._bytes_played + (self._playing.bytes_sent if self._playing else 0)
 
     # Life
 
@@ -178,8 +188,8 @@ class Session:
     def closed(self, closed: Closed) -> None:
         self.end = closed
         self.link.roster.leave(self)
-        if self._stream is not None:
-            self._stream.fail(self.ended_early())
+        if self._playing is not None:
+            self._playing.fail(self.ended_early())
         if self._waiter is not None:
             self._wake()
         self._record(
@@ -254,49 +264,46 @@ class Session:
             raise SessionError(f"{self.kind} {self.uid}: not opened; use `async with`", "closed")
         return self._connection
 
-    def begin_stream(self, tape: Tape, stream: Stream, start: float, first_due: float | None = None) -> Stream:
-        """Give a stream of audio to the pacer, and journal its beginning; `end_stream` must follow its `done`.
+    def begin_playing(self, playback: Playback, start: float, first_due: float | None = None) -> Playback:
+        """Give audio to the pacer, and journal its beginning; `end_playing` must follow its `done`.
 
         `start` is the intended instant of byte 0; the first piece is due at `first_due` (default: `start`).
         """
-        journal, planned = self.link.journal, len(tape.chunks)
-        self.chunks_planned += planned
-        self._stream = stream
+        journal, tape = self.link.journal, playback.tape
+        self.chunks_planned += len(tape.chunks)
+        self._playing = playback
         journal.write(
             "stream",
             sid=self.sid,
             event="begin",
             start=journal.at(start),
             tape=tape.name,
-            planned=planned,
+            planned=len(tape.chunks),
             pace=pace_name(self.link.pacer.speed),
-            interval_ms=round(stream.interval * 1000, 3),
+            interval_ms=round(playback.interval * 1000, 3),
         )
-        self.link.pacer.add(stream, start if first_due is None else first_due)
-        return stream
+        self.link.pacer.add(playback, start if first_due is None else first_due)
+        return playback
 
-    def end_stream(self, tape: Tape, stream: Stream, start: float) -> None:
-        """Journal how a stream ended, and that the session failed if it was ended by an error."""
-        stream.cancel()
-        self._stream = None
-        error = None if stream.done.cancelled() else stream.done.exception()
+    def end_playing(self, playback: Playback, start: float) -> None:
+        """Journal how audio ended, and that the session failed if it was ended by an error."""
+        playback.cancel()
+        self._playing = None
+        self._chunks_played += playback.chunks_sent
+        self._bytes_played += playback.bytes_sent
+        error = None if playback.done.cancelled() else playback.done.exception()
         if isinstance(error, SessionError):
             self.fail(error)
-        sent, seconds = self._chunks_of(tape, stream), self.link.clock() - start
+        sent, seconds = playback.chunks_sent, self.link.clock() - start
         self.link.journal.write(
             "stream",
             sid=self.sid,
             event="end",
             sent=sent,
             seconds=round(seconds, 3),
-            realtime_factor=round(sent * tape.chunk_seconds / seconds, 3) if seconds > 0 else None,
-            last_send=self.link.journal.at(stream.last_sent),
+            realtime_factor=round(sent * playback.tape.chunk_seconds / seconds, 3) if seconds > 0 else None,
+            last_send=self.link.journal.at(playback.last_sent),
         )
-
-    def _chunks_of(self, tape: Tape, stream: Stream) -> int:
-        """Chunks of a tape that a stream has sent: its pieces may hold several."""
-        pieces = stream.count or 1
-        return min(len(tape.chunks), stream.sent * -(-len(tape.chunks) // pieces))
 
     # Journal
 
@@ -307,7 +314,7 @@ class Session:
 
     def _write_message(self, kind: str, payload: str | bytes) -> None:
         data: Any = payload if isinstance(payload, str) else payload[:64].hex()
-        if isinstance(payload, str) and payload.lstrip()[:1] in ("{", "["):
+        if isinstance(payload, str) and _may_be_json(payload):
             try:
                 data = msgspec.json.decode(payload)
             except (msgspec.DecodeError, RecursionError):
@@ -316,6 +323,9 @@ class Session:
 
     def _write_sent(self, kind: str, data: Any) -> None:
         self.link.journal.write("sent", sid=self.sid, kind=kind, data=data)
+
+
+_may_be_json = re.compile(r"\s*[{[]").match
 
 
 def pace_name(speed: float | None) -> str:

@@ -7,35 +7,82 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
+from e2e.clients.framing import Frames
 from e2e.errors import SessionError
 
 Clock = Callable[[], float]
 """Seconds from one monotonic clock."""
 
 
+class Writable(Protocol):
+    """What takes bytes and keeps those that the socket does not take yet, such as an `asyncio.Transport`."""
+
+    def write(self, data: bytes) -> None: ...
+
+
+class Line(Protocol):
+    """Where frames go, such as a connection.
+
+    While it is `quick`, it is open and nothing waits in it. Then bytes may be sent on the socket `raw_fd` behind the
+    back of its `transport`; -1 forbids that, as TLS does.
+    """
+
+    quick: bool
+    raw_fd: int
+
+    @property
+    def transport(self) -> Writable: ...
+
+
 class Stream:
     """Something to be sent piece by piece: piece `k` is due at `start + k * interval` seconds of the clock.
 
-    `send(k)` writes piece `k` and returns True, or returns False when the socket does not take more now. `count` is
-    the number of pieces (None: until cancelled). An `interval` of 0 means as fast as the socket takes them. Only a
-    `measured` stream (audio) counts for send lateness: a keep-alive is no chunk.
+    `count` is the number of pieces (None: until cancelled). An `interval` of 0 means as fast as the socket takes
+    them. Only a `measured` stream (audio) counts for send lateness: a keep-alive is no chunk.
+
+    Each piece is sent by `send`, which a subclass says. Pieces before number `ahead` need not go that way: as long as
+    `line.quick`, their `frames` may be sent there for many streams at once. `look` may set it further on.
     """
 
-    __slots__ = ("count", "done", "interval", "last_sent", "measured", "over", "send", "sent", "start", "step")
+    __slots__ = (
+        "ahead",
+        "count",
+        "done",
+        "frames",
+        "interval",
+        "last_sent",
+        "line",
+        "measured",
+        "over",
+        "sent",
+        "start",
+        "step",
+    )
 
-    def __init__(
-        self, send: Callable[[int], bool], interval: float, count: int | None = None, measured: bool = True
-    ) -> None:
-        self.send = send
+    def __init__(self, interval: float, count: int | None = None, measured: bool = True) -> None:
         self.measured = measured
         self.interval = interval
         self.count = count
+        self.ahead = 0
+        self.frames: Frames | None = None
+        self.line: Line | None = None
         self.start = 0.0
         self.step = 0  # the pacer's: how many of its slots lie between two pieces, if that is a whole number
         self.sent = 0
         self.last_sent = 0.0
         self.over = False
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def look(self, k: int) -> None:
+        """See to it, before piece `k` is sent, that the stream can go on, and how far without another look.
+
+        Raises:
+            SessionError: it cannot.
+        """
+
+    def send(self, k: int) -> bool:
+        """Write piece `k`. False: the socket does not take more now."""
+        raise NotImplementedError
 
     def fail(self, error: SessionError) -> None:
         """End the stream with an error, which whoever waits for `done` gets."""
@@ -49,6 +96,20 @@ class Stream:
         self.over = True
         if not self.done.done():
             self.done.set_result(None)
+
+
+class Beat(Stream):
+    """Calls a function now and then; no audio."""
+
+    __slots__ = ("_beat",)
+
+    def __init__(self, beat: Callable[[], None], interval: float) -> None:
+        super().__init__(interval, measured=False)
+        self._beat = beat
+
+    def send(self, k: int) -> bool:
+        self._beat()
+        return True
 
 
 class Pacer(Protocol):

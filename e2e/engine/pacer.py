@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from e2e.clients.outlet import VOLLEY, DirectOutlet, Outlet
 from e2e.clients.timing import Clock, Stream
 from e2e.errors import SessionError
 from e2e.record.histogram import Histogram
@@ -57,6 +58,7 @@ class Pacer:
     `speed` is 1.0 for realtime, N for N times quicker, None for as fast as the sockets take it. Streams are spread
     over their interval, from a place that `seed` decides; `aligned` makes all of them send at the same instants.
     `clock` returns seconds; `call_at(instant, callback)` calls back at an instant of it (default: the event loop's).
+    `outlet` sends what is framed already.
     """
 
     def __init__(
@@ -67,10 +69,12 @@ class Pacer:
         *,
         seed: int = 0,
         aligned: bool = False,
+        outlet: Outlet | None = None,
     ) -> None:
         self.speed = speed
         self._clock = clock
         self._call_at = call_at or self._loop_call_at
+        self._outlet = outlet or DirectOutlet()
         self._slots: dict[int, list[Stream]] = {}
         self._order: list[int] = []
         self._wake_at: float | None = None
@@ -98,7 +102,6 @@ class Pacer:
         stream.step = _whole_slots(start, stream.interval)
         if stream.measured:
             self._streams += 1
-            stream.done.add_done_callback(self._ended)
         self._schedule(stream, start)
         self._arm()
 
@@ -115,41 +118,94 @@ class Pacer:
     def tick(self) -> None:
         """Send all that is due now."""
         self._wake_at = None
-        order, slots, clock, exact = self._order, self._slots, self._clock, self._exact
+        order, slots, clock = self._order, self._slots, self._clock
         # Read once: what becomes due meanwhile is for the next tick, so that reading sockets gets its turn.
         now = clock()
         while order and order[0] * SLOT_SECONDS <= now:
             slot = heapq.heappop(order)
-            due = slot * SLOT_SECONDS
-            for stream in slots.pop(slot):
-                if stream.over:
-                    continue
-                try:
-                    if not stream.step:
-                        self._send_due(stream)
-                        continue
-                    # The usual stream, written out: it is due on this edge, and again a whole number of slots later.
-                    k, instant = stream.sent, clock()
-                    if not stream.send(k):
-                        self._refused(stream, instant)
-                        continue
-                except Exception as error:  # one stream must not stop the others
-                    stream.fail(error if isinstance(error, SessionError) else SessionError(f"cannot send: {error}"))
-                    continue
-                stream.sent = k = k + 1
-                stream.last_sent = instant
-                if stream.measured:
-                    self._sent += 1
-                    units = int((instant - due) * 1e6)
-                    if 0 <= units < _EXACT:
-                        exact[units] += 1
-                    else:
-                        self._count(instant - due, stream.interval)
-                if k == stream.count:
-                    stream.cancel()
-                else:
-                    self._put(stream, slot + stream.step)
+            self._send_slot(slot, slots.pop(slot))
         self._arm()
+
+    def _send_slot(self, slot: int, streams: list[Stream]) -> None:
+        """Send what is due on one edge. The usual stream has a next piece that is framed, and a line that is quick."""
+        volley: list[Stream] = []
+        for stream in streams:
+            if stream.over:
+                self._forget(stream)
+                continue
+            k = stream.sent
+            if k >= stream.ahead and not self._looked(stream, k):
+                continue
+            if k < stream.ahead and stream.line.quick and stream.step:  # type: ignore[union-attr]
+                volley.append(stream)
+                if len(volley) == VOLLEY:
+                    self._fire(slot, volley)
+                    volley.clear()
+            else:
+                self._send_one(slot, stream)
+        if volley:
+            self._fire(slot, volley)
+
+    def _fire(self, slot: int, volley: list[Stream]) -> None:
+        """Send a volley. Each piece of it counts as sent when the last one is."""
+        self._outlet.send(volley)
+        instant = self._clock()
+        late = instant - slot * SLOT_SECONDS
+        units = int(late * 1e6)
+        self._sent += len(volley)
+        if 0 <= units < _EXACT:
+            self._exact[units] += len(volley)
+        else:
+            for stream in volley:
+                self._count(late, stream.interval)
+        step = 0
+        following: list[Stream] = []
+        for stream in volley:
+            stream.sent = k = stream.sent + 1
+            stream.last_sent = instant
+            if k == stream.count:
+                self._forget(stream)
+                stream.cancel()
+                continue
+            if stream.step != step:
+                step = stream.step
+                following = self._slot(slot + step)
+            following.append(stream)
+
+    def _looked(self, stream: Stream, k: int) -> bool:
+        """Let the stream look before piece k. False: it cannot go on."""
+        try:
+            stream.look(k)
+        except SessionError as error:
+            stream.fail(error)
+            self._forget(stream)
+            return False
+        return True
+
+    def _send_one(self, slot: int, stream: Stream) -> None:
+        """Send a piece the long way, and all pieces that are due of a stream that does not keep to the edges."""
+        try:
+            if not stream.step:
+                self._send_due(stream)
+                return
+            k, instant = stream.sent, self._clock()
+            if not stream.send(k):
+                self._refused(stream, instant)
+                return
+        except Exception as error:  # one stream must not stop the others
+            stream.fail(error if isinstance(error, SessionError) else SessionError(f"cannot send: {error}"))
+            self._forget(stream)
+            return
+        stream.sent = k + 1
+        stream.last_sent = instant
+        if stream.measured:
+            self._sent += 1
+            self._count(instant - slot * SLOT_SECONDS, stream.interval)
+        if k + 1 == stream.count:
+            self._forget(stream)
+            stream.cancel()
+        else:
+            self._slot(slot + stream.step).append(stream)
 
     def _send_due(self, stream: Stream) -> None:
         """Send the pieces of a stream that are due, and put it into the slot of the next one."""
@@ -173,6 +229,7 @@ class Pacer:
             if not interval:
                 burst -= 1
             if k + 1 == count:
+                self._forget(stream)
                 stream.cancel()
                 return
 
@@ -197,19 +254,21 @@ class Pacer:
         self._exact = [0] * _EXACT
         self._lateness = Histogram()
 
-    def _ended(self, _: object) -> None:
-        self._streams -= 1
+    def _forget(self, stream: Stream) -> None:
+        """A stream has left the slots for good."""
+        if stream.measured:
+            self._streams -= 1
 
     def _schedule(self, stream: Stream, due: float) -> None:
-        self._put(stream, _slot_of(due))
+        self._slot(_slot_of(due)).append(stream)
 
-    def _put(self, stream: Stream, slot: int) -> None:
+    def _slot(self, slot: int) -> list[Stream]:
+        """The streams that are due in a slot."""
         streams = self._slots.get(slot)
         if streams is None:
-            self._slots[slot] = [stream]
+            streams = self._slots[slot] = []
             heapq.heappush(self._order, slot)
-        else:
-            streams.append(stream)
+        return streams
 
     def _arm(self) -> None:
         if not self._order:

@@ -14,6 +14,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from e2e import __version__
+from e2e.clients.outlet import DirectOutlet, Outlet
 from e2e.clients.session import Link, pace_name
 from e2e.clients.timing import Clock
 from e2e.engine.crowd import Counts, Crowd
@@ -50,7 +51,9 @@ class Run:
         directory: RunDirectory,
         journal: Journal,
         clock: Clock = time.monotonic,
+        outlet: Outlet | None = None,
     ) -> None:
+        self._outlet = outlet or DirectOutlet()
         self.scenario, self.config, self.options = scenario, target, options
         self._directory, self._journal, self._clock = directory, journal, clock
         self._script = functools.partial(scenario.function, **scenario.settings(options.settings))
@@ -97,7 +100,8 @@ class Run:
     # Phases
 
     async def _phases(self) -> None:
-        pacer = Pacer(self._clock, self.options.speed, seed=self.options.seed, aligned=self.options.aligned)
+        options = self.options
+        pacer = Pacer(self._clock, options.speed, seed=options.seed, aligned=options.aligned, outlet=self._outlet)
         link = self._link(pacer)
         target = Target(self.config, link, self._next_sid, self._directory.run_id)
         health = asyncio.create_task(
@@ -213,7 +217,8 @@ class Run:
             "services": list(scenario.services),
             "drain": {"event": scenario.drain.event, "required": scenario.drain.required},
             "expectations": [self.config.adapted(expectation).to_dict() for expectation in scenario.expect],
-            "environment": environment() | {"loop": type(asyncio.get_running_loop()).__module__.partition(".")[0]},
+            "environment": environment()
+            | {"loop": type(asyncio.get_running_loop()).__module__.partition(".")[0], "outlet": self._outlet.name},
         }
 
 

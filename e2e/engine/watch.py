@@ -18,7 +18,7 @@ class LogWatch:
         self._listened: set[str] = set()
         self._handlers: dict[str, str] = {}
         self._changed = asyncio.Event()
-        self.close = journal.subscribe(self._read)
+        self.close = journal.subscribe(self._read, "log_source", "session", "lifecycle")
 
     def _read(self, record: Record) -> None:
         if record["type"] == "log_source":

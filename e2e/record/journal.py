@@ -25,6 +25,8 @@ MAX_STRING_CHARS = 4 * 1024
 MAX_ITEMS = 500
 MAX_DEPTH = 50
 
+BUFFER_BYTES = 64 * 1024
+
 # Nothing in these is from outside, and a histogram must stay whole.
 _OWN_FIGURES = frozenset({"sends", "generator", "resources"})
 
@@ -45,14 +47,14 @@ class Journal:
 
     def __init__(self, path: Path, clock: Callable[[], float], redactor: Redactor | None = None) -> None:
         try:
-            self._file = path.open("ab")
+            self._file = path.open("ab", buffering=BUFFER_BYTES)
         except OSError as error:
             raise JournalError(f"cannot write the journal {path}: {error.strerror}") from error
         self.path = path
         self.redactor = redactor or Redactor()
         self._clock = clock
         self.origin = clock()
-        self._readers: list[Reader] = []
+        self._readers: dict[str, tuple[Reader, ...]] = {}
 
     def now(self) -> float:
         """Seconds since the run began."""
@@ -62,15 +64,11 @@ class Journal:
         """The clock's `instant` as seconds since the run began, rounded to a microsecond."""
         return round(instant - self.origin, 6)
 
-    def subscribe(self, reader: Reader) -> Callable[[], None]:
-        """Call `reader` with every record from now on; returns the function that ends it."""
-        self._readers.append(reader)
-
-        def leave() -> None:
-            if reader in self._readers:
-                self._readers.remove(reader)
-
-        return leave
+    def subscribe(self, reader: Reader, *types: str) -> Callable[[], None]:
+        """Call `reader` with every record of these types from now on; returns the function that ends it."""
+        for type in types:
+            self._readers[type] = (*self._readers.get(type, ()), reader)
+        return lambda: self._drop(reader)
 
     def write(self, type: str, /, *, at: float | None = None, **fields: Any) -> Record:
         """Append one record. `at` is an instant of the clock (default: now)."""
@@ -88,7 +86,7 @@ class Journal:
             record = self.redactor.value(bounded(record, MAX_RECORD_BYTES))
             line = _encoder.encode(record)
         self._file.write(line + b"\n")
-        for reader in tuple(self._readers):
+        for reader in self._readers.get(type, ()):
             self._tell(reader, record)
         return record
 
@@ -97,9 +95,11 @@ class Journal:
         try:
             reader(record)
         except Exception as error:
-            if reader in self._readers:
-                self._readers.remove(reader)
-                self.write("note", text=f"a follower of the journal failed and was dropped: {error!r}")
+            self._drop(reader)
+            self.write("note", text=f"a follower of the journal failed and was dropped: {error!r}")
+
+    def _drop(self, reader: Reader) -> None:
+        self._readers = {type: tuple(r for r in readers if r != reader) for type, readers in self._readers.items()}
 
     def flush(self) -> None:
         self._file.flush()

@@ -99,7 +99,8 @@ def _verdict_section(summary: Summary) -> Section:
     return Section("verdict", "Verdict", blocks)
 
 
-_USUAL = {"phase": "spread", "mask": "shared", "loop": "asyncio"}
+_USUAL = {"phase": "spread", "mask": "shared"}
+_WAYS = ("loop", "outlet")  # of the environment
 
 
 def _load_pairs(summary: Summary) -> list[tuple[str, str]]:
@@ -107,8 +108,8 @@ def _load_pairs(summary: Summary) -> list[tuple[str, str]]:
     options = summary["options"]
     load = options.get("load") if isinstance(options.get("load"), dict) else {}
     several = (load.get("at_once") or 0) > 1 or load.get("model", "users") != "users"
-    ways = {"phase": options.get("phase"), "mask": options.get("mask"), "loop": summary["environment"].get("loop")}
-    told = [f"{k} {v}" for k, v in ways.items() if v is not None and (several or v != _USUAL[k])]
+    ways = {name: options.get(name) for name in _USUAL} | {name: summary["environment"].get(name) for name in _WAYS}
+    told = [f"{k} {v}" for k, v in ways.items() if v is not None and (several or v != _USUAL.get(k, v))]
     rows = [("load", str(load["text"]))] if several and load.get("text") else []
     return [*rows, ("sent with", ", ".join(told))] if told else rows
 
@@ -119,7 +120,7 @@ def versions(summary: Summary) -> str:
     environment = summary["environment"]
     packages = environment.get("packages")
     for name, value in (*environment.items(), *(packages.items() if isinstance(packages, dict) else ())):
-        if isinstance(value, str | int | float) and name not in _USUAL:
+        if isinstance(value, str | int | float) and name not in _WAYS:
             known.append(f"{name} {value}")
     for name, service in summary["services"].items():
         routes = service.get("routes") or {}

@@ -15,16 +15,31 @@ from e2e.clients.session import Link
 from e2e.engine.pacer import Pacer
 from e2e.record.journal import Journal, read_journal
 
+try:
+    import uvloop
+except ImportError:
+    uvloop = None  # type: ignore[assignment]
+
+LOOPS = (
+    pytest.param(asyncio.SelectorEventLoop, id="asyncio"),
+    pytest.param(
+        uvloop and uvloop.new_event_loop,
+        id="uvloop",
+        marks=pytest.mark.skipif(uvloop is None, reason="uvloop is not installed"),
+    ),
+)
+"""The event loops that clients run on."""
+
 
 class Bench:
     """A link whose journal can be read back."""
 
-    def __init__(self, directory: Path, speed: float | None = None, ready_timeout: float = 2.0) -> None:
+    def __init__(self, directory: Path, speed: float | None = None, ready_timeout: float = 2.0, outlet=None) -> None:
         self.journal = Journal(directory / "journal.jsonl", time.monotonic)
         anchor = time.time() - time.monotonic()
         self.link = Link(
             journal=self.journal,
-            pacer=Pacer(time.monotonic, speed),
+            pacer=Pacer(time.monotonic, speed, outlet=outlet),
             clock=time.monotonic,
             wall=lambda instant: anchor + instant,
             throttle=contextlib.nullcontext(),

@@ -21,12 +21,7 @@ from tests.clients.conformance_flows import CASES
 from tests.clients.conformance_frames import Case, ping, text
 from tests.clients.conformance_handshakes import HANDSHAKES, Handshake
 from tests.clients.conformance_peer import CLOSE, Mark, Script, Seen, bytewise, frame, peer
-
-try:
-    import uvloop
-except ImportError:
-    uvloop = None  # type: ignore[assignment]
-
+from tests.clients.conftest import LOOPS
 
 OPENSSL_OPTIONS = (
     "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 "
@@ -38,17 +33,10 @@ def rows(table, only=None):
     return [pytest.param(row, id=row.name) for row in table if only is None or row.name in only]
 
 
-@pytest.fixture(
-    scope="module",
-    params=[
-        "asyncio",
-        pytest.param("uvloop", marks=pytest.mark.skipif(uvloop is None, reason="uvloop is not installed")),
-    ],
-)
+@pytest.fixture(scope="module", params=LOOPS)
 def run(request):
     """Runs a coroutine on one loop that all rows share: a loop for each row would cost more than the row."""
-    factory = asyncio.SelectorEventLoop if request.param == "asyncio" else uvloop.new_event_loop
-    with asyncio.Runner(loop_factory=factory) as runner:
+    with asyncio.Runner(loop_factory=request.param) as runner:
         yield runner.run
 
 

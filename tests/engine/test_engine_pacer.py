@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from e2e.clients.outlet import VOLLEY
 from e2e.clients.timing import Stream
 from e2e.engine.pacer import SLOT_SECONDS, STALL_SECONDS, Pacer
 from e2e.errors import SessionError
@@ -62,7 +63,48 @@ def recording_stream(time, interval, count, accept=lambda: True):
         at.append(round(time.now - 100.0, 6))
         return True
 
-    return Stream(send, interval, count), at
+    return Scripted(send, interval, count), at
+
+
+class Scripted(Stream):
+    """A stream that sends what a function says."""
+
+    def __init__(self, send, interval, count=None, measured=True) -> None:
+        super().__init__(interval, count, measured)
+        self._send = send
+
+    def send(self, k: int) -> bool:
+        return self._send(k)
+
+
+class Framed(Scripted):
+    """A stream whose pieces may leave together, but for those that `look` lets nobody send ahead."""
+
+    def __init__(self, interval, count, every=8) -> None:
+        super().__init__(self._long_way, interval, count)
+        self.frames, self.line, self.every = self, self, every
+        self.quick, self.alone, self.looks = True, [], []
+
+    def look(self, k: int) -> None:
+        self.looks.append(k)
+        self.ahead = k + self.every
+
+    def _long_way(self, k: int) -> bool:
+        self.alone.append(k)
+        return True
+
+
+class Volleys:
+    """An outlet that remembers what was sent, and takes a while for it."""
+
+    name = "test"
+
+    def __init__(self, time, seconds=0.0) -> None:
+        self.time, self.seconds, self.sent = time, seconds, []
+
+    def send(self, volley) -> None:
+        self.time.now += self.seconds
+        self.sent.append([(stream, stream.sent) for stream in volley])
 
 
 async def test_every_piece_is_sent_at_its_absolute_deadline(time):
@@ -158,12 +200,78 @@ async def test_an_error_of_a_session_ends_its_stream_only(time):
     def broken(k: int) -> bool:
         raise SessionError("gone", "closed")
 
-    bad = Stream(broken, 0.1, 5)
+    bad = Scripted(broken, 0.1, 5)
     good, at = recording_stream(time, 0.1, 5)
     pacer.add(bad, start=100.0)
     pacer.add(good, start=100.0)
     time.advance(1)
     assert bad.done.exception() is not None and len(at) == 5
+
+
+async def test_framed_pieces_of_many_streams_leave_in_volleys_and_none_is_skipped(time):
+    outlet = Volleys(time)
+    pacer = Pacer(time, call_at=time.call_at, outlet=outlet)
+    streams = [Framed(0.1, 40) for _ in range(VOLLEY * 2 + 3)]
+    for stream in streams:
+        pacer.add(stream, start=100.0)
+    time.advance(10)
+    assert all(stream.done.done() and stream.sent == 40 and not stream.alone for stream in streams)
+    assert all(stream.looks == [0, 8, 16, 24, 32] for stream in streams)
+    assert [len(volley) for volley in outlet.sent] == [VOLLEY, VOLLEY, 3] * 40
+    pieces = [piece for volley in outlet.sent for piece in volley]
+    assert pieces == [(stream, k) for k in range(40) for stream in streams]
+    sends = pacer.take_counts()
+    assert sends.n == sends.lateness.count == 40 * len(streams) and sends.streams == 0
+
+
+async def test_a_piece_of_a_volley_is_as_late_as_the_last_of_it(time):
+    pacer = Pacer(time, call_at=time.call_at, outlet=Volleys(time, seconds=0.06))
+    for stream in (Framed(0.1, 1), Framed(0.1, 1), Framed(0.2, 1)):
+        pacer.add(stream, start=100.0)
+    time.advance(1)
+    sends = pacer.take_counts()
+    assert sends.n == 3 and sends.late == 2  # 60 ms are more than half of 100 and less than half of 200
+    assert sends.lateness.max == pytest.approx(60, rel=0.01)
+
+
+async def test_a_line_that_is_not_quick_gets_its_piece_the_long_way_and_comes_back(time):
+    outlet = Volleys(time)
+    pacer = Pacer(time, call_at=time.call_at, outlet=outlet)
+    stream = Framed(0.1, 10)
+    pacer.add(stream, start=100.0)
+    time.advance(0.35)
+    stream.quick = False
+    time.advance(0.3)
+    stream.quick = True
+    time.advance(1)
+    assert stream.alone == [4, 5, 6] and stream.sent == 10
+    assert [k for volley in outlet.sent for _, k in volley] == [0, 1, 2, 3, 7, 8, 9]
+
+
+async def test_a_look_that_finds_the_stream_cannot_go_on_ends_it_alone(time):
+    pacer = Pacer(time, call_at=time.call_at, outlet=Volleys(time))
+    bad, good = Framed(0.1, 20), Framed(0.1, 20)
+
+    def look(k: int) -> None:
+        raise SessionError("deaf", "backpressure")
+
+    bad.look = look
+    for stream in (bad, good):
+        pacer.add(stream, start=100.0)
+    time.advance(3)
+    assert bad.done.exception().reason == "backpressure" and bad.sent == 0 and good.sent == 20
+    assert pacer.take_counts().streams == 0
+
+
+async def test_a_stream_that_is_cancelled_between_two_pieces_counts_no_more(time):
+    pacer = Pacer(time, call_at=time.call_at, outlet=Volleys(time))
+    stream = Framed(0.1, None)
+    pacer.add(stream, start=100.0)
+    time.advance(0.25)
+    assert pacer.take_counts().streams == 1
+    stream.cancel()
+    time.advance(1)
+    assert stream.sent == 3 and pacer.take_counts().streams == 0 and not time.timers
 
 
 def slots_of(starts, interval=0.1):

@@ -197,7 +197,7 @@ def test_only_lines_of_the_service_itself_prove_that_this_is_its_log(journal, tm
 async def test_an_import_error_is_told_when_the_log_falls_silent(journal, tmp_path):
     log = ServiceLog("pusher", journal, tmp_path / "pusher.log")
     told = asyncio.Event()
-    journal.subscribe(lambda record: told.set() if record["type"] == "import_error" else None)
+    journal.subscribe(lambda record: told.set(), "import_error")
     log.take(b"Error processing transcript batch: No module named 'x'")
     assert not told.is_set()
     await asyncio.wait_for(told.wait(), 10)

@@ -45,7 +45,8 @@ def test_records_are_read_back_in_order_with_times_from_the_start(tmp_path, cloc
 def test_subscribers_see_what_is_written_until_they_leave(tmp_path, clock):
     seen = []
     with Journal(tmp_path / "j", clock, Redactor(["sesame-1"])) as journal:
-        leave = journal.subscribe(seen.append)
+        leave = journal.subscribe(seen.append, "note")
+        journal.write("session")
         journal.write("note", text="the word is sesame-1")
         leave()
         journal.write("note", text="unseen")
@@ -100,8 +101,8 @@ def test_a_follower_that_fails_is_dropped_and_nobody_else_is_harmed(tmp_path, cl
         raise KeyError("x")
 
     with Journal(tmp_path / "j", clock) as journal:
-        journal.subscribe(broken)
-        journal.subscribe(seen.append)
+        journal.subscribe(broken, "note")
+        journal.subscribe(seen.append, "note")
         journal.write("note", text="one")
         journal.write("note", text="two")
     texts = [r["text"] for r in seen]

@@ -1,0 +1,200 @@
+"""Frames that leave in volleys, over io_uring and through transports: sockets take all, a part, or nothing."""
+
+import asyncio
+import os
+import random
+import socket
+
+import pytest
+
+from e2e.audio.library import load_tape
+from e2e.clients.framing import Frames
+from e2e.clients.listen import ListenSession
+from e2e.clients.outlet import VOLLEY, DirectOutlet, best_outlet
+from e2e.clients.ring import SendRing
+from e2e.errors import UsageError
+from e2e.protocol import listen
+from tests.clients.conftest import LOOPS, Bench, websocket_server
+
+
+def ring() -> SendRing:
+    try:
+        return SendRing()
+    except OSError as error:
+        pytest.skip(f"no io_uring here: {error}")
+
+
+OUTLETS = {"transport": DirectOutlet, "ring": ring}
+
+
+class Pipe:
+    """A stream over a pair of sockets; what the ring may not or cannot send goes to `written`, in order."""
+
+    def __init__(self, frames: Frames, raw: bool = True, buffer: int | None = None) -> None:
+        self.near, self.far = socket.socketpair()
+        self.near.setblocking(False)
+        self.far.setblocking(False)
+        if buffer is not None:
+            self.near.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, buffer)
+        self.raw_fd = self.near.fileno() if raw else -1
+        self.frames, self.sent, self.written = frames, 0, []
+        self.line = self.transport = self
+
+    def write(self, data: bytes) -> None:
+        self.written.append(data)
+
+    def received(self) -> bytes:
+        data = b""
+        try:
+            while piece := self.far.recv(1 << 20):
+                data += piece
+        except BlockingIOError:
+            pass
+        return data
+
+    def close(self) -> None:
+        self.near.close()
+        self.far.close()
+
+
+@pytest.fixture
+def pipes():
+    made = []
+
+    def make(*arguments, **options) -> Pipe:
+        made.append(Pipe(*arguments, **options))
+        return made[-1]
+
+    yield make
+    for pipe in made:
+        pipe.close()
+
+
+def test_volleys_of_every_size_arrive_whole_and_in_order_round_and_round_the_ring(pipes):
+    outlet, dice = ring(), random.Random(5)
+    frames = Frames([bytes([k % 251]) * dice.choice([1, 100, 125, 126, 3200]) for k in range(40)])
+    streams = [pipes(frames) for _ in range(VOLLEY)]
+    for stream in streams:
+        stream.expected = b""
+    for _ in range(300):
+        volley = dice.sample(streams, dice.randint(1, VOLLEY))
+        outlet.send(volley)
+        for stream in volley:
+            stream.expected += frames.whole[stream.sent]
+            stream.sent = (stream.sent + 1) % 40
+        if dice.random() < 0.2:
+            for stream in streams:
+                assert stream.received() == stream.expected and stream.written == []
+                stream.expected = b""
+
+
+def test_what_a_socket_does_not_take_goes_to_its_transport_and_nobody_else_waits(pipes):
+    outlet, frames = ring(), Frames([b"x" * 60_000, b"y" * 60_000])
+    small, healthy, secure = pipes(frames, buffer=4096), pipes(frames), pipes(frames, raw=False)
+    outlet.send([small, secure, healthy])
+    for stream in (small, healthy, secure):
+        stream.sent = 1
+    if not small.written:  # this kernel took the first one whole: then there is no room for the second
+        outlet.send([small, secure, healthy])
+        assert small.written and small.received() + b"".join(small.written) == b"".join(frames.whole)
+        assert healthy.received() == b"".join(frames.whole) and secure.written == list(frames.whole)
+    else:
+        assert small.received() + b"".join(small.written) == frames.whole[0]
+        assert healthy.received() == frames.whole[0] and secure.written == [frames.whole[0]]
+
+
+def test_a_full_socket_and_a_dead_one_leave_the_whole_frame_to_the_transport(pipes):
+    outlet, frames = ring(), Frames([b"x" * 3200])
+    full, dead, healthy = pipes(frames), pipes(frames), pipes(frames)
+    with pytest.raises(BlockingIOError):
+        while True:
+            full.near.send(b"z" * 65536)
+    dead.far.close()
+    outlet.send([full, dead, healthy])
+    assert full.written == dead.written == [frames.whole[0]]
+    assert healthy.received() == frames.whole[0] and not healthy.written
+
+
+def test_a_ring_that_breaks_hands_everything_to_the_transports_once_and_for_good(pipes):
+    outlet, frames = ring(), Frames([b"x" * 100])
+    streams = [pipes(frames) for _ in range(3)]
+    outlet.send(streams)
+    os.close(outlet._fd)
+    outlet._fd = os.open(os.devnull, os.O_RDONLY)  # any other file: the kernel refuses it
+    outlet.send(streams)
+    outlet.send(streams)
+    for stream in streams:
+        assert stream.received() == frames.whole[0] and stream.written == [frames.whole[0]] * 2
+
+
+def test_the_outlet_is_chosen_by_what_the_kernel_allows_or_by_the_environment(monkeypatch):
+    monkeypatch.delenv("E2E_SEND", raising=False)
+    assert best_outlet().name in ("ring", "transport")
+    monkeypatch.setenv("E2E_SEND", "transport")
+    assert isinstance(best_outlet(), DirectOutlet)
+    monkeypatch.setenv("E2E_SEND", "pigeon")
+    with pytest.raises(UsageError, match="E2E_SEND=pigeon"):
+        best_outlet()
+
+
+def test_without_io_uring_frames_go_through_the_transports(monkeypatch):
+    def refused(*_: object) -> int:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(SendRing, "_call", refused)
+    monkeypatch.delenv("E2E_SEND", raising=False)
+    assert isinstance(best_outlet(), DirectOutlet)
+    monkeypatch.setenv("E2E_SEND", "ring")
+    with pytest.raises(UsageError, match="io_uring cannot be used here: Operation not permitted"):
+        best_outlet()
+
+
+@pytest.mark.parametrize("name", OUTLETS)
+@pytest.mark.parametrize("factory", LOOPS)
+def test_a_server_that_reads_in_fits_gets_every_chunk_in_order_between_control_frames(tmp_path, factory, name):
+    """The sockets fill and drain again and again, while pongs and texts cross the audio: framing must hold."""
+    tape = load_tape("podcast", chunks=10)
+    # 3.2 MB/s: more than the buffers of both sides hold while nobody reads.
+    quick = type(tape)("q", "pcm16", 16000, 0.01, tuple(chunk * 10 for chunk in tape.chunks) * 20, (), None, "")
+
+    async def main() -> None:
+        bench = Bench(tmp_path, speed=1.0, outlet=OUTLETS[name]())
+        heard: dict[int, list[bytes]] = {}
+        waited: list[bool] = []
+
+        async def backend(connection) -> None:
+            received = heard[len(heard)] = []
+            await connection.send('{"type":"service_status","status":"ready"}')
+            async for message in connection:
+                if isinstance(message, str):
+                    continue
+                received.append(message)
+                if len(received) % 40 == 20:
+                    await connection.ping()
+                    connection.transport.pause_reading()
+                    await asyncio.sleep(0.2)
+                    connection.transport.resume_reading()
+
+        async def device(number: int) -> None:
+            params = listen.ListenParams()
+            async with ListenSession(bench.link, f"s{number}", origin, params, {}, uid=f"u{number}") as session:
+                await session.ready()
+                playing = asyncio.create_task(session.play(quick))
+                while not playing.done():
+                    waited.append(not session.connection().quick)
+                    session.send_text('{"type":"speaker_assigned"}')
+                    await asyncio.sleep(0.05)
+                await playing
+                assert session.chunks_sent == 200 and session.bytes_sent == 200 * 32000
+
+        async with websocket_server(backend, close_timeout=5) as origin:
+            await asyncio.gather(*(device(number) for number in range(4)))
+        assert len(heard) == 4 and True in waited and False in waited
+        for received in heard.values():
+            assert received == list(quick.chunks)
+        closed = bench.records("session", event="closed")
+        assert [record["code"] for record in closed] == [1000] * 4
+        assert bench.link.pacer.take_counts().n == 800
+
+    with asyncio.Runner(loop_factory=factory) as runner:
+        runner.run(main())
