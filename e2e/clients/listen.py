@@ -1,5 +1,7 @@
 """A listen session: one device on the backend's `WS /v4/listen`."""
 
+import sys
+
 from e2e.audio.tape import Tape
 from e2e.clients.playback import Playback
 from e2e.clients.session import Link, Session
@@ -50,7 +52,7 @@ class ListenSession(Session):
             if self._settling and self._connection is not None and self._connection.open:
                 self.keep_alive()
         elif isinstance(message, listen.ServiceStatus):
-            self.statuses.append(message.status)
+            self.statuses.append(sys.intern(message.status))  # thousands of sessions hear the same few
             if message.status == "ready" and self.statuses.count("ready") == 1:
                 self._record("ready", ready_ms=round((self.link.clock() - self.upgraded) * 1000, 3))
         elif isinstance(message, listen.SegmentsDeleted):

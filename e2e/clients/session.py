@@ -5,6 +5,7 @@ Everything that happens is journalled here, once, in the kinds of `docs/journal.
 
 import asyncio
 import re
+import sys
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
@@ -85,8 +86,9 @@ class Session:
         self, link: Link, sid: str, url: str, headers: dict[str, str], *, uid: str, device: int, probe: bool
     ) -> None:
         self.link, self.sid, self.uid, self.device, self.probe = link, sid, uid, device, probe
-        self.url = "ws" + url.removeprefix("http") if url.startswith("http") else url
-        self._headers = headers
+        # One text for all sessions with the same address: there are thousands of them.
+        self.url = sys.intern("ws" + url.removeprefix("http") if url.startswith("http") else url)
+        self._headers: dict[str, str] | None = headers
         self._connection: Connection | None = None
         self._playing: Playback | None = None
         self._chunks_played = self._bytes_played = 0  # of what is no longer playing
@@ -131,7 +133,7 @@ class Session:
             try:
                 self._connection = await connect(
                     self.url,
-                    self._headers,
+                    self._headers or {},
                     self,
                     clock=link.clock,
                     timeout=link.connect_timeout,
@@ -167,7 +169,7 @@ class Session:
 
     def opened(self, connected: float, upgraded: float) -> None:
         self.upgraded = upgraded
-        self._headers = {}  # sent, and needed no more
+        self._headers = None  # sent, and needed no more
         self.link.roster.join(self)
         self._record(
             "open",
