@@ -28,7 +28,7 @@ from benchmarks.trial import Bench, Lengths
 SEARCH_UNTIL_SECONDS = 660.0
 """When the search for limits ends, counted from the start, so that all of it ends within 12 minutes."""
 
-QUICK_LOADS = {"engine": 100, "c": 100, "plain_websockets": 40, "locust": 20}
+QUICK_LOADS = {"engine": 100, "engine_transport": 100, "c": 100, "plain_websockets": 40, "locust": 20}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

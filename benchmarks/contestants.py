@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,14 +52,22 @@ class Contestant:
         return streams / self.per_second if self.per_second else 0.0
 
 
-def start_engine(job: Job, scenario: str = "stream", **settings: object) -> Program:
+def start_engine(
+    job: Job, scenario: str = "stream", env: Mapping[str, str] | None = None, **settings: object
+) -> Program:
     """`e2e run` as anybody would call it, with its journal and all that it records."""
     (job.directory / "e2e.toml").write_text(TARGET.format(port=job.port))
     command = [str(E2E), "run", f"{HERE / 'scenario.py'}:{scenario}", "--target", "sink", "--quiet"]
     command += ["--users", str(job.streams), "--out", str(job.directory / "reports")]
     for name, value in (settings or {"chunks": job.chunks}).items():
         command += ["--set", f"{name}={value}"]
-    return Program(command, job.core, job.directory / "engine.out", job.directory, {"BENCH_RAMP": str(job.ramp)})
+    return Program(
+        command, job.core, job.directory / "engine.out", job.directory, {"BENCH_RAMP": str(job.ramp), **(env or {})}
+    )
+
+
+def _start_through_transports(job: Job) -> Program:
+    return start_engine(job, env={"E2E_SEND": "transport"})
 
 
 def engine_run(directory: Path) -> dict[str, Any]:
@@ -116,7 +124,7 @@ def _said(program: Program, directory: Path) -> dict[str, Any]:
     return program.last_json()
 
 
-ENGINE_LADDER = (500, 1000, 1500, 2000, 2500, 3000, 3500, 4000, 4500, 5000, 5500, 6000, 6500, 7000)
+ENGINE_LADDER = (1000, 2000, 3000, 4000, 5000, 5500, 6000, 6500, 7000, 7500, 8000, 8500, 9000, 10000)
 C_LADDER = (3000, 4000, 5000, 5500, 6000, 6500, 7000, 7500, 8000, 8500, 9000, 10000)
 PLAIN_LADDER = (100, 200, 300, 400, 500, 600, 700, 800, 900, 1000, 1100, 1200, 1400)
 LOCUST_LADDER = (25, 50, 100, 150, 200, 250, 300, 350, 400, 500, 600)
@@ -125,6 +133,15 @@ CONTESTANTS = {
     contestant.name: contestant
     for contestant in (
         Contestant("engine", "e2e", 3000, ENGINE_LADDER, 1000, start_engine, _engine_own),
+        Contestant(
+            "engine_transport",
+            "e2e without io_uring",
+            3000,
+            ENGINE_LADDER,
+            1000,
+            _start_through_transports,
+            _engine_own,
+        ),
         Contestant("c", "C, epoll, 5 ms tick", 3000, C_LADDER, None, _start_c, _said),
         Contestant("plain_websockets", "`websockets`, a task a device", 600, PLAIN_LADDER, 250, _start_plain, _said),
         Contestant("locust", "Locust, websocket-client, gevent", 150, LOCUST_LADDER, 100, _start_locust, _said),

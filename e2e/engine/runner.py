@@ -60,7 +60,7 @@ class Run:
         self._load, self._device_options = options.applied_to(scenario.load)
         self._counts = Counts()
         self._services = Services(target.services(scenario.services), journal, directory.logs, clock)
-        self._watch = LogWatch(journal)
+        self._watch = LogWatch(journal, scenario.drain)
         self._numbers = itertools.count(1)
         self._task: asyncio.Task[None] | None = None
 
@@ -118,7 +118,7 @@ class Run:
                 async with self._phase("stream"):
                     await self._stream(target, link)
                 async with self._phase("drain"):
-                    await self._watch.drain(self.scenario.drain, self._clock)
+                    await self._watch.drain(self._clock)
         finally:
             health.cancel()
             await asyncio.gather(health, return_exceptions=True)

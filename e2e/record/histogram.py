@@ -89,12 +89,6 @@ class Histogram:
     def mean(self) -> float | None:
         return self.sum / self.count if self.count else None
 
-    def share_above(self, ms: float) -> float:
-        """Share of the samples that lie above `ms` (0..1), to the precision of a bucket."""
-        if not self.count:
-            return 0.0
-        return sum(n for key, n in self._counts.items() if _signed(key) / 1000 > ms) / self.count
-
     @property
     def share_negative(self) -> float:
         return sum(n for key, n in self._counts.items() if key < 0) / self.count if self.count else 0.0

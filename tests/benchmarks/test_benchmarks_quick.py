@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-NAMES = ["engine", "c", "plain_websockets", *(["locust"] if find_spec("locust") else [])]
+NAMES = ["engine", "engine_transport", "c", "plain_websockets", *(["locust"] if find_spec("locust") else [])]
 
 
 @pytest.mark.slow

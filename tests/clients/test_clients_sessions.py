@@ -13,7 +13,7 @@ from e2e.clients.listen import ListenSession
 from e2e.clients.pusher import PusherSession
 from e2e.errors import SessionError
 from e2e.protocol.listen import ListenParams
-from tests.clients.conftest import Bench, websocket_server
+from tests.clients.conftest import Bench, raw_server, websocket_server
 
 READY = [json.dumps({"type": "service_status", "status": s}) for s in ("initiating", "stt_initiating", "ready")]
 
@@ -210,3 +210,21 @@ async def test_a_silent_pusher_and_its_keep_alive(bench, monkeypatch):
                 await session.process_conversation("c", timeout=0.3)
     assert frames.count(b"\x64\x00\x00\x00") >= 2
     assert bench.link.pacer.take_counts().n == 0  # keep-alives are no chunks
+
+
+@pytest.mark.parametrize(
+    "answer", (b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n", b"SSH-2.0-OpenSSH\r\n", b"")
+)
+async def test_a_session_that_never_opened_is_not_said_to_have_closed(bench, answer):
+    async def service(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer)
+        await writer.drain()
+        writer.close()
+
+    async with raw_server(service) as origin:
+        with pytest.raises(SessionError):
+            async with listening(bench, origin):
+                pass
+        await asyncio.sleep(0.05)
+    assert [r["event"] for r in bench.records("session")] == ["connecting", "failed"]

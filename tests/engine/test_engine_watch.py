@@ -5,29 +5,29 @@ import asyncio
 import pytest
 
 from e2e import Drain
-from e2e.engine.watch import LogWatch
+from e2e.engine.watch import MAX_CONVERSATIONS, LogWatch
 from e2e.record.journal import Journal, read_journal
 
 
 class Bench:
-    def __init__(self, path) -> None:
+    def __init__(self, path, drain=Drain()) -> None:  # noqa: B008 - immutable
         self.now = 50.0
         self.journal = Journal(path / "journal.jsonl", lambda: self.now)
-        self.watch = LogWatch(self.journal)
+        self.watch = LogWatch(self.journal, drain)
 
     def log(self, state="open", service="backend"):
         self.journal.write("log_source", service=service, source="file", state=state, where="x.log")
 
-    def listened(self, *uids, kind="listen", event="open"):
+    def listened(self, *uids, kind="listen", event="open", **fields):
         for uid in uids:
-            self.journal.write("session", sid=f"s-{uid}", kind=kind, uid=uid, event=event)
+            self.journal.write("session", sid=f"s-{uid}", kind=kind, uid=uid, event=event, **fields)
 
     def line(self, event, uid, conversation=None):
         fields = {"session": None, "conversation": conversation, "detail": {}, "n": 1}
         self.journal.write("lifecycle", service="backend", event=event, uid=uid, **fields)
 
-    def drain(self, drain=Drain()):  # noqa: B008 - immutable
-        return asyncio.create_task(self.watch.drain(drain, lambda: self.now))
+    def drain(self):
+        return asyncio.create_task(self.watch.drain(lambda: self.now))
 
     def drained(self):
         return {r["uid"]: r["seen"] for r in self.records("drain")}
@@ -74,10 +74,11 @@ async def test_the_drain_waits_for_each_uid_and_no_longer(bench):
     assert bench.records("drain")[-1]["waited_s"] == 2.5
 
 
-async def test_a_line_that_does_not_come_is_said_after_the_longest_wait(bench):
+async def test_a_line_that_does_not_come_is_said_after_the_longest_wait(tmp_path):
+    bench = Bench(tmp_path, Drain("handler_ended", 75.0, required=False))
     bench.log()
     bench.listened("a", "b")
-    waiting = bench.drain(Drain("handler_ended", 75.0, required=False))
+    waiting = bench.drain()
     await asyncio.sleep(0)
     bench.now += 80.0
     bench.line("handler_ended", "a")  # wakes the drain, whose time is up
@@ -87,11 +88,12 @@ async def test_a_line_that_does_not_come_is_said_after_the_longest_wait(bench):
     assert all(r["awaited"] == "handler_ended" and not r["required"] and r["waited_s"] == 80.0 for r in rows)
 
 
-async def test_the_time_is_up_without_any_line_too(bench):
+async def test_the_time_is_up_without_any_line_too(tmp_path):
+    bench = Bench(tmp_path, Drain(at_most=0.05))
     bench.log()
     bench.listened("a")
     clock = asyncio.get_running_loop().time
-    await bench.watch.drain(Drain(at_most=0.05), clock)
+    await bench.watch.drain(clock)
     assert bench.drained() == {"a": False}
 
 
@@ -115,6 +117,50 @@ async def test_a_log_that_is_not_read_is_not_waited_for(bench, states):
     assert "no log of the backend is read" in note["text"]
 
 
+async def test_users_who_come_and_go_are_told_of_at_once_and_forgotten(bench):
+    bench.log()
+    for number in range(MAX_CONVERSATIONS + 100):
+        uid = f"u{number}"
+        bench.listened(uid, event="connecting")
+        bench.line("handler_started", uid)
+        bench.listened(uid)
+        bench.line("conversation_created", uid, f"c{number}")
+        if number % 2:
+            bench.line("client_disconnected", uid)
+        bench.listened(uid, event="closed", by="client")
+        bench.line("client_disconnected", uid)
+        bench.line("client_disconnected", f"stranger {number}")
+    watch = bench.watch
+    assert not any((watch._known, watch._owed, watch._seen, watch._handlers, watch._open))
+    assert len(watch._conversations) == MAX_CONVERSATIONS and watch.conversation_of(uid) == f"c{number}"
+    await bench.drain()
+    rows = bench.records("drain")
+    assert len(rows) == MAX_CONVERSATIONS + 100 and all(row["seen"] and row["waited_s"] == 0 for row in rows)
+
+
+async def test_a_user_who_comes_back_is_owed_the_line_of_the_new_session(bench):
+    bench.log()
+    bench.listened("a", event="connecting")
+    bench.listened("a")
+    bench.listened("a", event="closed", by="client")
+    bench.listened("a", event="connecting")
+    bench.journal.write("lifecycle", service="backend", event="handler_started", uid="a", session="NEW", n=1)
+    bench.listened("a")
+    bench.journal.write("lifecycle", service="backend", event="client_disconnected", uid="a", session="OLD", n=1)
+    bench.listened("a", event="closed", by="client")
+    assert bench.drained() == {}
+    bench.journal.write("lifecycle", service="backend", event="client_disconnected", uid="a", session="NEW", n=1)
+    assert bench.drained() == {"a": True}
+
+
+async def test_a_session_that_the_server_ended_is_owed_nothing(bench):
+    bench.log()
+    bench.listened("a")
+    bench.listened("a", event="closed", by="server")
+    await bench.drain()
+    assert bench.drained() == {}
+
+
 def test_the_conversation_that_the_log_named_last(bench):
     assert bench.watch.conversation_of("a") is None
     bench.line("conversation_created", "a", "c1")
@@ -126,7 +172,7 @@ def test_the_conversation_that_the_log_named_last(bench):
 
 
 def test_a_closed_watch_follows_no_more(bench):
-    watch = LogWatch(bench.journal)
+    watch = LogWatch(bench.journal, Drain())
     watch.close()
     bench.line("conversation_created", "a", "c1")
     assert watch.conversation_of("a") is None
