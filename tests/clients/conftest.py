@@ -2,6 +2,9 @@
 
 import asyncio
 import contextlib
+import shutil
+import ssl
+import subprocess
 import time
 from pathlib import Path
 
@@ -10,6 +13,7 @@ from websockets.asyncio.server import serve
 
 from e2e.audio.library import load_tape
 from e2e.audio.tape import Tape
+from e2e.clients import address
 from e2e.clients.framing import FramedTape
 from e2e.clients.session import Link
 from e2e.engine.pacer import Pacer
@@ -29,6 +33,12 @@ LOOPS = (
     ),
 )
 """The event loops that clients run on."""
+
+
+OPENSSL_OPTIONS = (
+    "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 "
+    "-subj /CN=localhost -addext subjectAltName=IP:127.0.0.1,DNS:localhost"
+)
 
 
 class Bench:
@@ -66,8 +76,9 @@ def bench(tmp_path):
 @contextlib.asynccontextmanager
 async def websocket_server(handler, **options):
     """A `websockets` server on a free port; gives its origin."""
+    scheme = "https" if options.get("ssl") else "http"
     async with serve(handler, "127.0.0.1", 0, **options) as server:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        yield f"{scheme}://127.0.0.1:{server.sockets[0].getsockname()[1]}"
 
 
 @contextlib.asynccontextmanager
@@ -76,3 +87,24 @@ async def raw_server(handler):
     server = await asyncio.start_server(handler, "127.0.0.1", 0)
     async with server:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+
+@pytest.fixture(scope="module")
+def tls(tmp_path_factory):
+    """The context of a server whose certificate this process trusts while the fixture lives."""
+    if shutil.which("openssl") is None:
+        pytest.skip("the openssl command makes the certificate")
+    directory = tmp_path_factory.mktemp("tls")
+    certificate, key = directory / "certificate.pem", directory / "key.pem"
+    subprocess.run(
+        ["openssl", *OPENSSL_OPTIONS.split(), "-keyout", key, "-out", certificate],
+        check=True,
+        capture_output=True,
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SSL_CERT_FILE", str(certificate))
+        address.tls_context.cache_clear()  # the wire reads the trusted certificates once
+        yield context
+    address.tls_context.cache_clear()

@@ -6,15 +6,12 @@ the reason that the client reports, and every frame that it sent (so pong and cl
 
 import asyncio
 import dataclasses
-import shutil
 import ssl
-import subprocess
 
 import pytest
 from websockets.http11 import Request
 from websockets.server import ServerProtocol
 
-from e2e.clients import address
 from tests.clients import conformance_flows, conformance_handshakes
 from tests.clients.conformance_clients import Outcome, oracle, ours
 from tests.clients.conformance_flows import CASES
@@ -22,11 +19,6 @@ from tests.clients.conformance_frames import Case, ping, text
 from tests.clients.conformance_handshakes import HANDSHAKES, Handshake
 from tests.clients.conformance_peer import CLOSE, Mark, Script, Seen, bytewise, frame, peer
 from tests.clients.conftest import LOOPS
-
-OPENSSL_OPTIONS = (
-    "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 "
-    "-subj /CN=localhost -addext subjectAltName=IP:127.0.0.1,DNS:localhost"
-)
 
 
 def rows(table, only=None):
@@ -38,27 +30,6 @@ def run(request):
     """Runs a coroutine on one loop that all rows share: a loop for each row would cost more than the row."""
     with asyncio.Runner(loop_factory=request.param) as runner:
         yield runner.run
-
-
-@pytest.fixture(scope="module")
-def tls(tmp_path_factory):
-    """The context of a server whose certificate this process trusts while the fixture lives."""
-    if shutil.which("openssl") is None:
-        pytest.skip("the openssl command makes the certificate")
-    directory = tmp_path_factory.mktemp("tls")
-    certificate, key = directory / "certificate.pem", directory / "key.pem"
-    subprocess.run(
-        ["openssl", *OPENSSL_OPTIONS.split(), "-keyout", key, "-out", certificate],
-        check=True,
-        capture_output=True,
-    )
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SSL_CERT_FILE", str(certificate))
-        address.tls_context.cache_clear()  # the wire reads the trusted certificates once
-        yield context
-    address.tls_context.cache_clear()
 
 
 async def played(client, script: Script, deeds=(), tls=None) -> tuple[Outcome, Seen]:

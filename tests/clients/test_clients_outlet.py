@@ -149,13 +149,17 @@ def test_without_io_uring_frames_go_through_the_transports(monkeypatch):
         best_outlet()
 
 
-@pytest.mark.parametrize("name", OUTLETS)
+@pytest.mark.parametrize(("name", "secure"), [("transport", False), ("ring", False), ("ring", True)])
 @pytest.mark.parametrize("factory", LOOPS)
-def test_a_server_that_reads_in_fits_gets_every_chunk_in_order_between_control_frames(tmp_path, factory, name):
+def test_a_server_that_reads_in_fits_gets_every_chunk_in_order_between_control_frames(
+    request, tmp_path, factory, name, secure
+):
     """The sockets fill and drain again and again, while pongs and texts cross the audio: framing must hold."""
     tape = load_tape("podcast", chunks=10)
     # 3.2 MB/s: more than the buffers of both sides hold while nobody reads.
     quick = type(tape)("q", "pcm16", 16000, 0.01, tuple(chunk * 10 for chunk in tape.chunks) * 20, (), None, "")
+
+    context = request.getfixturevalue("tls") if secure else None
 
     async def main() -> None:
         bench = Bench(tmp_path, speed=1.0, outlet=OUTLETS[name]())
@@ -181,13 +185,14 @@ def test_a_server_that_reads_in_fits_gets_every_chunk_in_order_between_control_f
                 await session.ready()
                 playing = asyncio.create_task(session.play(quick))
                 while not playing.done():
+                    assert secure == (session.connection().raw_fd < 0)
                     waited.append(not session.connection().quick)
                     session.send_text('{"type":"speaker_assigned"}')
                     await asyncio.sleep(0.05)
                 await playing
                 assert session.chunks_sent == 200 and session.bytes_sent == 200 * 32000
 
-        async with websocket_server(backend, close_timeout=5) as origin:
+        async with websocket_server(backend, close_timeout=5, ssl=context) as origin:
             await asyncio.gather(*(device(number) for number in range(4)))
         assert len(heard) == 4 and True in waited and False in waited
         for received in heard.values():
