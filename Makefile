@@ -9,7 +9,7 @@ demo: $(VENV)/.demo
 	$(BIN)/e2e run smoke --standin
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-slow: $(VENV)/.dev
 	$(BIN)/python -m pytest -m slow --timeout 1200 --durations 10
