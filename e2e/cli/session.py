@@ -5,7 +5,8 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
@@ -39,13 +40,31 @@ def run_scenario(scenario: Scenario, target: TargetConfig, options: Options, out
     factory, outlet = loop_factory(), best_outlet()
     directory = RunDirectory.create(out, scenario.name, datetime.now())
     secrets = target.credentials.secrets if target.credentials else ()
-    with Journal(directory.journal, time.monotonic, Redactor(secrets)) as journal:
+    journal = Journal(directory.journal, time.monotonic, Redactor(secrets))
+    with journal, asyncio.Runner(loop_factory=factory) as runner:
         run = Run(scenario, target, options, directory, journal, outlet=outlet)
-        with live_view(journal, quiet), asyncio.Runner(loop_factory=factory) as runner:
-            runner.run(_execute(run))
-    summary = write_reports(directory)
+        with _polite_end(run, runner.get_loop()):
+            with live_view(journal, quiet):
+                runner.run(run.execute())
+            journal.flush()
+            summary = write_reports(directory)
     show_verdict(Console(file=sys.stdout), summary, str(directory.path))
     return ExitCode(summary["exit_code"])
+
+
+@contextmanager
+def _polite_end(run: Run, loop: asyncio.AbstractEventLoop) -> Iterator[None]:
+    """Ctrl-C (and SIGTERM) ends the run politely, however often it comes, and never costs its reports."""
+
+    def end(*_: object) -> None:
+        loop.call_soon_threadsafe(run.interrupt)
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -66,11 +85,3 @@ def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
             raise UsageError("E2E_LOOP=uvloop, but uvloop is not installed: pip install 'e2e[fast]'") from None
         return None
     return uvloop.new_event_loop
-
-
-async def _execute(run: Run) -> None:
-    """Run with Ctrl-C (and SIGTERM) as a polite end, however often they come: stopping takes a few seconds at most."""
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, run.interrupt)
-    await run.execute()

@@ -36,11 +36,18 @@ class Counts:
 class _Life:
     """A device at work in a place."""
 
-    __slots__ = ("began", "device", "ender", "place", "task")
+    __slots__ = ("began", "device", "ender", "leaving", "place", "task")
 
     def __init__(self, place: int, device: int, began: float, task: asyncio.Task[None]) -> None:
         self.place, self.device, self.began, self.task = place, device, began, task
         self.ender: asyncio.TimerHandle | None = None
+        self.leaving = False
+
+    def leave(self) -> None:
+        """End it, once: a device that is saying good-bye must not be cut short."""
+        if not self.leaving:
+            self.leaving = True
+            self.task.cancel()
 
 
 class Crowd:
@@ -86,10 +93,10 @@ class Crowd:
             self._over = True
             self._write_arrivals()
             # Sessions close politely on their way out. Being cancelled once more cancels them once more.
-            while tasks := tuple(self._tasks):
-                for task in tasks:
-                    task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
+            while lives := tuple(self._tasks.values()):
+                for life in lives:
+                    life.leave()
+                await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _follow(self) -> None:
         origin = self._clock()
@@ -162,7 +169,7 @@ class Crowd:
     def _leave(self, life: _Life, why: str) -> None:
         del self._places[life.place]
         self._journal.write("device", device=life.device, event="ended", why=why)
-        life.task.cancel()
+        life.leave()
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         life = self._tasks.pop(task)

@@ -102,9 +102,9 @@ class Cli:
     def __call__(self, *args: str, timeout: float = 90.0, traceback_on_stdout: bool = False, **env: str) -> Result:
         return self.finish(self.start(*args, **env), timeout, traceback_on_stdout)
 
-    def start(self, *args: str, **env: str) -> subprocess.Popen:
+    def start(self, *args: str, program: tuple[str, ...] = (E2E,), **env: str) -> subprocess.Popen:
         return subprocess.Popen(
-            [E2E, *args],
+            [*program, *args],
             cwd=self.directory,
             env=self.env | env,
             stdin=subprocess.DEVNULL,

@@ -2,6 +2,7 @@
 
 import json
 import signal
+import sys
 
 import pytest
 
@@ -130,6 +131,28 @@ def test_a_second_interrupt_ends_a_script_that_goes_on_and_the_reports_are_there
     e2e.interrupt(process)
     result = e2e.finish(process)
     assert result.code == 130 and result.run["counters"]["chunks_sent"] > 0
+
+
+INTERRUPTED_WRITING = """
+import os, signal
+from e2e.cli import main, session
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever runs this may ignore it
+write_reports = session.write_reports
+
+def interrupted(directory):
+    os.kill(os.getpid(), signal.SIGINT)
+    return write_reports(directory)
+
+session.write_reports = interrupted
+main()
+"""
+
+
+def test_an_interrupt_while_the_reports_are_written_does_not_cost_them(e2e):
+    program = (sys.executable, "-c", INTERRUPTED_WRITING)
+    process = e2e.start("run", "stream.py", *STANDIN, "--set", "chunks=5", program=program)
+    assert e2e.finish(process).run["counters"]["chunks_sent"] == 5
 
 
 def test_reports_are_made_anew_after_a_run_was_killed(e2e):

@@ -8,8 +8,10 @@ import pytest
 
 from e2e import Drain, Load, scenario
 from e2e.engine import crowd
+from e2e.engine.crowd import Counts
 from e2e.engine.gate import Gate
 from e2e.errors import ConfigError
+from e2e.record.journal import Journal
 from tests.engine.conftest import eventually
 
 
@@ -202,3 +204,24 @@ async def test_a_gate_is_not_blocked_by_one_who_gives_up():
     waiting[3].cancel()
     results = await asyncio.gather(*waiting, return_exceptions=True)
     assert [isinstance(r, asyncio.CancelledError) for r in results] == [False, True, False, True, False]
+
+
+async def test_a_device_that_says_good_bye_is_not_cut_short_when_the_run_is_interrupted(tmp_path):
+    farewells = []
+
+    async def play(device: int) -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            await asyncio.sleep(0.2)
+            farewells.append(device)
+
+    with Journal(tmp_path / "journal.jsonl", time.monotonic) as journal:
+        counts = Counts()
+        load = Load.stages((0, 1), ("50ms", 1), ("10ms", 0), ("60s", 0))
+        running = asyncio.create_task(crowd.Crowd(load, play, journal, time.monotonic, counts).run())
+        await eventually(lambda: counts.started == 1 and counts.active == 0, "the device leaves")
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+    assert len(farewells) == 1
