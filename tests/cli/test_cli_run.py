@@ -151,7 +151,7 @@ main()
 
 def test_an_interrupt_while_the_reports_are_written_does_not_cost_them(e2e):
     program = (sys.executable, "-c", INTERRUPTED_WRITING)
-    process = e2e.start("run", "stream.py", *STANDIN, "--set", "chunks=5", program=program)
+    process = e2e.start("run", "stream.py", *STANDIN, "--set", "chunks=5", program=program, E2E_LOOP="asyncio")
     assert e2e.finish(process).run["counters"]["chunks_sent"] == 5
 
 
