@@ -114,12 +114,18 @@ class Connection(asyncio.Protocol):
 
     def unsent(self) -> int:
         """Bytes that wait in the kernel to be sent or acknowledged."""
-        return kernel.unsent(self._fd) if self._fd >= 0 else 0
+        try:
+            return kernel.unsent(self._fd) if self._fd >= 0 else 0
+        except OSError:  # closed already, and not told so yet
+            return 0
 
     def peer_window(self) -> int | None:
         """Bytes that the other side is ready to take; None: not known."""
         sock = self.transport.get_extra_info("socket")
-        return kernel.peer_window(sock) if sock is not None else None
+        try:
+            return kernel.peer_window(sock) if sock is not None else None
+        except OSError:
+            return None
 
     @property
     def transport(self) -> asyncio.Transport:

@@ -1,10 +1,8 @@
 """A listen session: one device on the backend's `WS /v4/listen`."""
 
-import sys
-
 from e2e.audio.tape import Tape
 from e2e.clients.playback import Playback
-from e2e.clients.session import Link, Session
+from e2e.clients.session import Link, Session, shared
 from e2e.errors import SessionError
 from e2e.protocol import listen
 
@@ -52,7 +50,7 @@ class ListenSession(Session):
             if self._settling and self._connection is not None and self._connection.open:
                 self.keep_alive()
         elif isinstance(message, listen.ServiceStatus):
-            self.statuses.append(sys.intern(message.status))  # thousands of sessions hear the same few
+            self.statuses.append(shared(message.status))
             if message.status == "ready" and self.statuses.count("ready") == 1:
                 self._record("ready", ready_ms=round((self.link.clock() - self.upgraded) * 1000, 3))
         elif isinstance(message, listen.SegmentsDeleted):
@@ -96,8 +94,9 @@ class ListenSession(Session):
         framed = await self.link.tape(tape, self.params.codec or "pcm8", chunks)
         playback = Playback(self, framed.tape, framed.frame, frames=framed.frames)
         start = self.link.pacer.begin(playback.interval, self.device)
+        self.begin_playing(playback, start)
         try:
-            await self.begin_playing(playback, start).done
+            await playback.done
         finally:
             self.end_playing(playback, start)
 

@@ -27,7 +27,15 @@ class DirectOutlet:
 
     def send(self, volley: Sequence[Stream]) -> None:
         for stream in volley:
-            stream.line.transport.write(stream.frames.whole[stream.sent])  # type: ignore[union-attr]
+            write(stream)
+
+
+def write(stream: Stream, taken: int = 0) -> None:
+    """Leave the next frame of a stream, but for the bytes that were taken, to its transport. Fails the stream alone."""
+    try:
+        stream.line.transport.write(stream.frames.whole[stream.sent][taken:])  # type: ignore[union-attr]
+    except Exception as error:
+        stream.fail(error)
 
 
 def best_outlet() -> Outlet:

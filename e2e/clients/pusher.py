@@ -100,8 +100,9 @@ class PusherSession(Session):
         playback = Playback(self, played, frame, per_piece=per_frame)
         start = self.link.pacer.begin(playback.interval, self.device)
         first_sample = self.link.wall(start)
+        self.begin_playing(playback, start, first_due=start + playback.interval)
         try:
-            await self.begin_playing(playback, start, first_due=start + playback.interval).done
+            await playback.done
         finally:
             self.end_playing(playback, start)
 

@@ -11,9 +11,10 @@ import os
 import socket
 import sys
 from collections.abc import Sequence
+from itertools import zip_longest
 
 from e2e.clients.framing import Frames
-from e2e.clients.outlet import DirectOutlet
+from e2e.clients.outlet import DirectOutlet, write
 from e2e.clients.timing import Stream
 
 ENTRIES = 64
@@ -42,6 +43,7 @@ class SendRing:
     """
 
     name = "ring"
+    _fd = -1
 
     def __init__(self) -> None:
         if sys.platform != "linux" or sys.byteorder != "little":
@@ -57,7 +59,7 @@ class SendRing:
             self._map(params)
             self._prove()
         except BaseException:
-            os.close(self._fd)
+            self._close()
             raise
 
     def _map(self, params: "ctypes.Array[ctypes.c_uint32]") -> None:
@@ -88,22 +90,27 @@ class SendRing:
 
     def send(self, volley: Sequence[Stream]) -> None:
         # Frames are left alone: they lie anywhere in memory, and only the kernel needs them near.
-        words, longs, at, wanted = self._words, self._longs, self._tail % ENTRIES, 0
-        raw = 0
+        words, longs, at = self._words, self._longs, self._tail % ENTRIES
+        wanted = n = 0
+        others: list[Stream] = []
         for stream in volley:
-            fd, k, frames = stream.line.raw_fd, stream.sent, stream.frames
-            if fd < 0:
+            line, frames, k = stream.line, stream.frames, stream.sent
+            fd = line.raw_fd
+            if fd < 0 or not line.quick:
+                others.append(stream)
                 continue
             size = frames.sizes[k]
             words[16 * at + _FD] = fd
             words[16 * at + _LENGTH] = size
             longs[8 * at + _ADDRESS] = frames.addresses[k]
             wanted += size
-            raw += 1
+            n += 1
             at = (at + 1) % ENTRIES
-        taken = self._submit(raw) if raw else []
-        if sum(taken) != wanted or raw != len(volley):
-            self._finish(volley, taken)
+        taken = self._submit(n) if n else []
+        if sum(taken) != wanted:
+            self._finish([stream for stream in volley if stream not in others], taken)
+        for stream in others:
+            write(stream)
 
     def _submit(self, n: int) -> Sequence[int]:
         """Submit what was prepared. Returns how many bytes each took, in order; a negative number is an error."""
@@ -122,20 +129,16 @@ class SendRing:
         self._head = shared[self._cq_head] = (self._head + done) & _WRAP
         return results
 
-    def _finish(self, volley: Sequence[Stream], taken: Sequence[int]) -> None:
-        """Hand to the transports what the sockets did not take, and what may not be sent behind their backs."""
-        results = iter(taken)
-        for stream in volley:
-            sent = next(results, 0) if stream.line.raw_fd >= 0 else 0
-            frame = stream.frames.whole[stream.sent]
-            if sent != len(frame):
+    def _finish(self, streams: Sequence[Stream], taken: Sequence[int]) -> None:
+        """Hand to the transports what the sockets did not take; the results of the last may be missing."""
+        for stream, sent in zip_longest(streams, taken, fillvalue=0):
+            if sent != stream.frames.sizes[stream.sent]:
                 # Also what failed: the transport will meet the same error, and knows what to do about it.
-                stream.line.transport.write(frame[max(0, sent) :])
+                write(stream, max(0, sent))
 
     def _give_up(self) -> None:
         """From now on, all goes through the transports."""
-        os.close(self._fd)
-        self._fd = -1
+        self._close()
         self.send = DirectOutlet().send  # type: ignore[method-assign]
 
     def _call(self, number: int, *arguments: int) -> int:
@@ -145,9 +148,13 @@ class SendRing:
                 raise OSError(code, os.strerror(code))
         return result
 
+    def _close(self) -> None:
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
+
     def __del__(self) -> None:
-        if getattr(self, "_fd", -1) >= 0:
-            os.close(self._fd)
+        self._close()
 
 
 class _Proof:
@@ -156,6 +163,7 @@ class _Proof:
     def __init__(self, fd: int) -> None:
         self.raw_fd, self.sent, self.frames = fd, 0, Frames([b"e2e"])
         self.line = self.transport = self
+        self.quick = True
 
     def write(self, data: bytes) -> None:
-        raise OSError(errno.EIO, "it does not send")
+        """What did not go through the ring goes nowhere."""

@@ -5,10 +5,10 @@ Everything that happens is journalled here, once, in the kinds of `docs/journal.
 
 import asyncio
 import re
-import sys
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Protocol, Self
 
 import msgspec
@@ -21,7 +21,7 @@ from e2e.clients.receiver import Closed
 from e2e.clients.roster import Roster
 from e2e.clients.timing import Clock, Pacer
 from e2e.clients.wire import connect
-from e2e.errors import SessionError
+from e2e.errors import ScenarioError, SessionError
 from e2e.record.journal import Journal
 
 # The codes that a client closes with when the server breaks the protocol: error, invalid data, too big.
@@ -86,8 +86,7 @@ class Session:
         self, link: Link, sid: str, url: str, headers: dict[str, str], *, uid: str, device: int, probe: bool
     ) -> None:
         self.link, self.sid, self.uid, self.device, self.probe = link, sid, uid, device, probe
-        # One text for all sessions with the same address: there are thousands of them.
-        self.url = sys.intern("ws" + url.removeprefix("http") if url.startswith("http") else url)
+        self.url = shared("ws" + url.removeprefix("http") if url.startswith("http") else url)
         self._headers: dict[str, str] | None = headers
         self._connection: Connection | None = None
         self._playing: Playback | None = None
@@ -266,11 +265,16 @@ class Session:
             raise SessionError(f"{self.kind} {self.uid}: not opened; use `async with`", "closed")
         return self._connection
 
-    def begin_playing(self, playback: Playback, start: float, first_due: float | None = None) -> Playback:
+    def begin_playing(self, playback: Playback, start: float, first_due: float | None = None) -> None:
         """Give audio to the pacer, and journal its beginning; `end_playing` must follow its `done`.
 
         `start` is the intended instant of byte 0; the first piece is due at `first_due` (default: `start`).
+
+        Raises:
+            ScenarioError: other audio is playing.
         """
+        if self._playing is not None:
+            raise ScenarioError(f"{self.kind} {self.uid} is playing already: await one `play` before the next")
         journal, tape = self.link.journal, playback.tape
         self.chunks_planned += len(tape.chunks)
         self._playing = playback
@@ -285,7 +289,6 @@ class Session:
             interval_ms=round(playback.interval * 1000, 3),
         )
         self.link.pacer.add(playback, start if first_due is None else first_due)
-        return playback
 
     def end_playing(self, playback: Playback, start: float) -> None:
         """Journal how audio ended, and that the session failed if it was ended by an error."""
@@ -325,6 +328,12 @@ class Session:
 
     def _write_sent(self, kind: str, data: Any) -> None:
         self.link.journal.write("sent", sid=self.sid, kind=kind, data=data)
+
+
+@lru_cache(maxsize=256)
+def shared(text: str) -> str:
+    """The same text, kept once: thousands of sessions have the same address and hear the same words."""
+    return text
 
 
 _may_be_json = re.compile(r"\s*[{[]").match

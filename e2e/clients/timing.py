@@ -84,8 +84,10 @@ class Stream:
         """Write piece `k`. False: the socket does not take more now."""
         raise NotImplementedError
 
-    def fail(self, error: SessionError) -> None:
-        """End the stream with an error, which whoever waits for `done` gets."""
+    def fail(self, error: Exception) -> None:
+        """End the stream with an error, which whoever waits for `done` gets as a SessionError."""
+        if not isinstance(error, SessionError):
+            error = SessionError(f"cannot send: {error!r}")
         self.over = True
         if not self.done.done():
             self.done.set_exception(error)

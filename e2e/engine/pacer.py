@@ -164,8 +164,9 @@ class Pacer:
             stream.sent = k = stream.sent + 1
             stream.last_sent = instant
             if k == stream.count:
-                self._forget(stream)
                 stream.cancel()
+            if stream.over:
+                self._forget(stream)
                 continue
             if stream.step != step:
                 step = stream.step
@@ -176,7 +177,7 @@ class Pacer:
         """Let the stream look before piece k. False: it cannot go on."""
         try:
             stream.look(k)
-        except SessionError as error:
+        except Exception as error:  # one stream must not stop the others
             stream.fail(error)
             self._forget(stream)
             return False
@@ -193,7 +194,7 @@ class Pacer:
                 self._refused(stream, instant)
                 return
         except Exception as error:  # one stream must not stop the others
-            stream.fail(error if isinstance(error, SessionError) else SessionError(f"cannot send: {error}"))
+            stream.fail(error)
             self._forget(stream)
             return
         stream.sent = k + 1
@@ -217,6 +218,8 @@ class Pacer:
             if due > now + ROUNDING or not burst:
                 self._schedule(stream, due if interval else now + SLOT_SECONDS)
                 return
+            if k >= stream.ahead:
+                stream.look(k)
             if not send(k):
                 self._refused(stream, now)
                 return

@@ -1,13 +1,14 @@
 """What the services' logs have said so far, for those parts of a run that wait for it."""
 
 import asyncio
+from typing import Any
 
 from e2e.clients.timing import Clock
 from e2e.engine.scenario import Drain
 from e2e.record.journal import Journal, Record
 
-MAX_CONVERSATIONS = 10_000
-"""Of so many users the last conversation is remembered: users come and go for as long as a soak lasts."""
+MAX_USERS = 10_000
+"""Of so many users more is remembered than what they are owed: users come and go for as long as a soak lasts."""
 
 
 class LogWatch:
@@ -21,11 +22,10 @@ class LogWatch:
         self._journal, self._drain = journal, drain
         self._logs: set[str] = set()
         self._unread = False  # somebody listened while no log of the backend was read
-        self._known: set[str] = set()  # from the first attempt to connect on
+        self._handlers: dict[str, str | None] = {}  # the newest of each user, from the first attempt to connect on
         self._owed: set[str] = set()
         self._open: set[str] = set()
         self._seen: set[str] = set()
-        self._handlers: dict[str, str] = {}
         self._conversations: dict[str, str] = {}
         self._changed = asyncio.Event()
         self._waited: Clock = lambda: 0.0  # seconds since the drain began
@@ -43,34 +43,31 @@ class LogWatch:
     def _session(self, uid: str, record: Record) -> None:
         event = record["event"]
         if event == "connecting":
-            self._known.add(uid)
+            _remember(self._handlers, uid, None)
             self._seen.discard(uid)  # what the log said of this user before is of another session
         elif event == "open" and not self.reads("backend"):
             self._unread = True
         elif event == "open":
-            for users in (self._known, self._owed, self._open):
-                users.add(uid)
+            self._owed.add(uid)
+            self._open.add(uid)
         elif event == "failed" and uid not in self._owed:
             self._forget(uid)
         elif event == "closed":
             self._open.discard(uid)
-            if record["by"] == "server":
+            if record["by"] == "server" or uid not in self._owed:
                 # The backend tells of a client that left, not of one that it has sent away.
                 self._forget(uid)
             self._settle(uid)
 
     def _line(self, uid: str, record: Record) -> None:
         event, session = record["event"], record.get("session")
-        if uid in self._known:
+        if uid in self._handlers or uid in self._owed:
             if event == "handler_started" and session:
                 self._handlers[uid] = session
-            if event == self._drain.event and (session is None or self._handlers.get(uid, session) == session):
+            if event == self._drain.event and session in (None, self._handlers.get(uid) or session):
                 self._seen.add(uid)
         if event in ("conversation_created", "conversation_resumed") and record.get("conversation"):
-            self._conversations.pop(uid, None)
-            self._conversations[uid] = record["conversation"]
-            if len(self._conversations) > MAX_CONVERSATIONS:
-                del self._conversations[next(iter(self._conversations))]
+            _remember(self._conversations, uid, record["conversation"])
         self._settle(uid)
 
     def _settle(self, uid: str) -> None:
@@ -80,8 +77,8 @@ class LogWatch:
             self._changed.set()
 
     def _forget(self, uid: str) -> None:
-        for users in (self._known, self._owed, self._seen):
-            users.discard(uid)
+        self._owed.discard(uid)
+        self._seen.discard(uid)
         self._handlers.pop(uid, None)
 
     def reads(self, service: str) -> bool:
@@ -95,6 +92,9 @@ class LogWatch:
     async def drain(self, clock: Clock) -> None:
         """When all sessions are over: wait for the event of every uid that is still owed it, and journal the rest."""
         drain, began = self._drain, clock()
+        if not self.reads("backend"):
+            self._unread |= bool(self._owed)
+            self._owed.clear()  # nothing can be said of them
         if self._unread:
             self._journal.write("note", text=f"not waited for `{drain.event}`: no log of the backend is read")
         self._waited = lambda: clock() - began
@@ -120,3 +120,11 @@ class LogWatch:
             waited_s=round(self._waited(), 3),
             required=self._drain.required,
         )
+
+
+def _remember(users: dict[str, Any], uid: str, what: Any) -> None:
+    """Put the newest last, and let go of the oldest."""
+    users.pop(uid, None)
+    users[uid] = what
+    if len(users) > MAX_USERS:
+        del users[next(iter(users))]

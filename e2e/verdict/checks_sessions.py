@@ -140,14 +140,14 @@ def _accepted(session: Session) -> bool:
 
 
 def drained(facts: Facts, params: Params) -> Result:
-    rows = [row for row in facts.drains if row.get("required")]
-    if not rows:
+    drains = facts.drains
+    if not drains.required:
         why = facts.not_read("backend") or "not reached: no end of a session was awaited"
         return unknown(why) if reached(facts) else not_reached(facts)
-    late = [row for row in rows if not row.get("seen")]
-    detail = f"{len(rows) - len(late)} of {many(len(rows), 'awaited end')} seen in the logs"
+    late = drains.unseen[True]
+    detail = f"{drains.required - late.total} of {many(drains.required, 'awaited end')} seen in the logs"
     if not late:
-        return passed(f"{detail}, after at most {max(row.get('waited_s') or 0 for row in rows):.1f} s")
+        return passed(f"{detail}, after at most {drains.waited_s:.1f} s")
     words = [f"{r.get('awaited')} of {r.get('uid')}: not seen within {r.get('waited_s') or 0:.1f} s" for r in late]
     why = facts.not_read("backend")
     return unknown(f"{detail}; {why}", words) if why else missing(facts, detail, words)

@@ -11,7 +11,7 @@ from e2e.verdict.logs import Excerpt, ImportProblems, LogLine
 from e2e.verdict.services import Service, ServiceLog, why_not_read
 from e2e.verdict.sessions import MAX_IDS, REALTIME, Latencies, Session
 from e2e.verdict.stored import unstored
-from e2e.verdict.tally import Generator, Totals
+from e2e.verdict.tally import Drains, Generator, Totals
 from e2e.verdict.transcript import Tape, WordErrors, joined
 
 Record = dict[str, Any]
@@ -49,7 +49,7 @@ class Facts:
     imports: ImportProblems = field(default_factory=ImportProblems)
     errors: Bounded[Record] = field(default_factory=lambda: Bounded(50))
     noise: int = 0
-    drains: Bounded[Record] = field(default_factory=lambda: Bounded(2000))
+    drains: Drains = field(default_factory=Drains)
     generator: Generator = field(default_factory=Generator)
     arrivals: Record | None = None
     notes: Bounded[str] = field(default_factory=lambda: Bounded(50))

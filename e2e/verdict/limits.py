@@ -42,7 +42,7 @@ def _imports(facts: Facts):
 
 
 def _endings(facts: Facts):
-    awaited = {r.get("awaited") for r in facts.drains}
+    awaited = facts.drains.awaited
     if facts.totals.reached and "handler_ended" not in awaited and any(s.kind == "listen" for s in facts.stream):
         yield (
             "Handler ends (`_stream_handler ended`) were not awaited: the services log them up to a minute after the "

@@ -75,7 +75,7 @@ def summarise(facts: Facts, verdict: Verdict) -> dict[str, Any]:
         "probes": [_session(s) for s in facts.probes[:MAX_SESSION_ROWS]],
         "phases": facts.phases,
         "errors": _errors(facts),
-        "drain": [_plain(row) for row in facts.drains.items[:MAX_SESSION_ROWS]],
+        "drain": [_plain(row) for row in facts.drains.rows.items[:MAX_SESSION_ROWS]],
         "excerpt": _excerpt(facts),
         "notes": _notes(facts),
         "not_shown": not_shown(facts, verdict),
@@ -303,12 +303,12 @@ def _notes(facts: Facts) -> list[str]:
     notes = list(facts.notes)
     if facts.notes.left_out:
         notes.append(f"and {facts.notes.left_out} more notes in the journal")
-    late = [r for r in facts.drains if not r.get("required") and not r.get("seen")]
+    late = facts.drains.unseen[False]
     if late:
         waited = max(r.get("waited_s") or 0 for r in late)
         notes.append(
-            f"{late[0].get('awaited')} was not seen for {len(late)} users within {waited:.0f} s: services may log it "
-            "up to a minute after the close, so this is no failure"
+            f"{late.items[0].get('awaited')} was not seen for {late.total} users within {waited:.0f} s: services may "
+            "log it up to a minute after the close, so this is no failure"
         )
     if facts.folded:
         notes.append(f"more than {MAX_SESSIONS} sessions: {facts.folded} that ended cleanly are counted, not listed")

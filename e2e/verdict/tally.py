@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from e2e.record.histogram import Histogram
+from e2e.verdict.bounded import Bounded
 
 Record = dict[str, Any]
 
@@ -93,3 +94,24 @@ class Generator:
         self.cpu_sum += cpu
         self.cpu_max = max(self.cpu_max, cpu)
         self.lag.add(lag)
+
+
+class Drains:
+    """Ends of sessions that the run waited for in the logs. `rows` and `unseen` hold the first of them."""
+
+    def __init__(self) -> None:
+        self.rows: Bounded[Record] = Bounded(500)
+        self.unseen: dict[bool, Bounded[Record]] = {True: Bounded(200), False: Bounded(200)}  # by whether required
+        self.required = 0
+        self.waited_s = 0.0
+        self.awaited: set[str] = set()
+
+    def add(self, record: Record) -> None:
+        required = bool(record.get("required"))
+        self.rows.add(record)
+        self.required += required
+        self.awaited.add(str(record.get("awaited")))
+        if not record.get("seen"):
+            self.unseen[required].add(record)
+        elif required:
+            self.waited_s = max(self.waited_s, record.get("waited_s") or 0.0)

@@ -1,6 +1,7 @@
 """Frames that leave in volleys, over io_uring and through transports: sockets take all, a part, or nothing."""
 
 import asyncio
+import gc
 import os
 import random
 import socket
@@ -39,6 +40,10 @@ class Pipe:
         self.raw_fd = self.near.fileno() if raw else -1
         self.frames, self.sent, self.written = frames, 0, []
         self.line = self.transport = self
+        self.quick, self.error = True, None
+
+    def fail(self, error: Exception) -> None:
+        self.error = error
 
     def write(self, data: bytes) -> None:
         self.written.append(data)
@@ -113,6 +118,37 @@ def test_a_full_socket_and_a_dead_one_leave_the_whole_frame_to_the_transport(pip
     outlet.send([full, dead, healthy])
     assert full.written == dead.written == [frames.whole[0]]
     assert healthy.received() == frames.whole[0] and not healthy.written
+
+
+@pytest.mark.parametrize("name", OUTLETS)
+def test_a_transport_that_raises_fails_its_stream_alone(pipes, name):
+    outlet, frames = OUTLETS[name](), Frames([b"x" * 100])
+    broken, healthy = pipes(frames, raw=False), pipes(frames, raw=False)
+    broken.write = lambda data: 1 // 0
+    outlet.send([broken, healthy])
+    assert isinstance(broken.error, ZeroDivisionError)
+    assert healthy.error is None and healthy.written == [frames.whole[0]]
+
+
+def test_nothing_overtakes_what_waits_in_a_transport_by_the_time_the_volley_leaves(pipes):
+    outlet, frames = ring(), Frames([b"x" * 100])
+    waiting, healthy = pipes(frames), pipes(frames)
+    waiting.quick = False
+    outlet.send([waiting, healthy])
+    assert waiting.received() == b"" and waiting.written == [frames.whole[0]]
+    assert healthy.received() == frames.whole[0] and not healthy.written
+
+
+def test_a_ring_that_does_not_work_closes_its_file_once(monkeypatch):
+    ring()
+    gc.collect()
+    closed = []
+    monkeypatch.setattr(SendRing, "_prove", lambda self: 1 // 0)
+    monkeypatch.setattr(os, "close", lambda fd, close=os.close: closed.append(fd) or close(fd))
+    with pytest.raises(ZeroDivisionError):
+        SendRing()
+    gc.collect()
+    assert len(closed) == len(set(closed)) == 1
 
 
 def test_a_ring_that_breaks_hands_everything_to_the_transports_once_and_for_good(pipes):

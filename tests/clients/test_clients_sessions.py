@@ -11,7 +11,7 @@ import pytest
 from e2e.audio.library import load_tape
 from e2e.clients.listen import ListenSession
 from e2e.clients.pusher import PusherSession
-from e2e.errors import SessionError
+from e2e.errors import ScenarioError, SessionError
 from e2e.protocol.listen import ListenParams
 from tests.clients.conftest import Bench, raw_server, websocket_server
 
@@ -228,3 +228,21 @@ async def test_a_session_that_never_opened_is_not_said_to_have_closed(bench, ans
                 pass
         await asyncio.sleep(0.05)
     assert [r["event"] for r in bench.records("session")] == ["connecting", "failed"]
+
+
+async def test_two_tapes_at_once_on_one_session_are_refused_and_the_first_goes_on(tmp_path):
+    bench = Bench(tmp_path, speed=1.0)
+
+    async def backend(socket):
+        await greet(socket)
+        async for _ in socket:
+            pass
+
+    async with websocket_server(backend) as origin, listening(bench, origin) as session:
+        await session.ready()
+        first = asyncio.create_task(session.play("podcast", chunks=4))
+        await asyncio.sleep(0.1)
+        with pytest.raises(ScenarioError, match="is playing already"):
+            await session.play("podcast", chunks=4)
+        await first
+        assert session.chunks_sent == 4

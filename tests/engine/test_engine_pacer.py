@@ -263,6 +263,31 @@ async def test_a_look_that_finds_the_stream_cannot_go_on_ends_it_alone(time):
     assert pacer.take_counts().streams == 0
 
 
+@pytest.mark.parametrize("where", ["look", "send"])
+async def test_whatever_goes_wrong_with_one_stream_the_others_go_on(time, where):
+    class Breaking(Volleys):
+        def send(self, volley) -> None:
+            super().send(volley)
+            for stream in volley:
+                if where == "send" and stream is bad and stream.sent == 3:
+                    stream.fail(ZeroDivisionError("no"))
+
+    pacer = Pacer(time, call_at=time.call_at, outlet=Breaking(time))
+    bad, good = Framed(0.1, 20, every=1), Framed(0.1, 20)
+
+    def look(k: int) -> None:
+        bad.ahead = k + 1
+        if where == "look" and k == 3:
+            raise OSError("bad file descriptor")
+
+    bad.look = look
+    for stream in (bad, good):
+        pacer.add(stream, start=100.0)
+    time.advance(5)
+    assert bad.done.exception().reason == "closed" and bad.sent in (3, 4) and good.sent == 20
+    assert pacer.take_counts().streams == 0 and not time.timers
+
+
 async def test_a_stream_that_is_cancelled_between_two_pieces_counts_no_more(time):
     pacer = Pacer(time, call_at=time.call_at, outlet=Volleys(time))
     stream = Framed(0.1, None)

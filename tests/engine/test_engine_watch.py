@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from e2e import Drain
-from e2e.engine.watch import MAX_CONVERSATIONS, LogWatch
+from e2e.engine.watch import MAX_USERS, LogWatch
 from e2e.record.journal import Journal, read_journal
 
 
@@ -119,7 +119,7 @@ async def test_a_log_that_is_not_read_is_not_waited_for(bench, states):
 
 async def test_users_who_come_and_go_are_told_of_at_once_and_forgotten(bench):
     bench.log()
-    for number in range(MAX_CONVERSATIONS + 100):
+    for number in range(MAX_USERS + 100):
         uid = f"u{number}"
         bench.listened(uid, event="connecting")
         bench.line("handler_started", uid)
@@ -131,11 +131,31 @@ async def test_users_who_come_and_go_are_told_of_at_once_and_forgotten(bench):
         bench.line("client_disconnected", uid)
         bench.line("client_disconnected", f"stranger {number}")
     watch = bench.watch
-    assert not any((watch._known, watch._owed, watch._seen, watch._handlers, watch._open))
-    assert len(watch._conversations) == MAX_CONVERSATIONS and watch.conversation_of(uid) == f"c{number}"
+    assert not any((watch._owed, watch._seen, watch._handlers, watch._open))
+    assert len(watch._conversations) == MAX_USERS and watch.conversation_of(uid) == f"c{number}"
     await bench.drain()
     rows = bench.records("drain")
-    assert len(rows) == MAX_CONVERSATIONS + 100 and all(row["seen"] and row["waited_s"] == 0 for row in rows)
+    assert len(rows) == MAX_USERS + 100 and all(row["seen"] and row["waited_s"] == 0 for row in rows)
+
+
+async def test_users_are_forgotten_where_no_log_is_read_and_those_who_never_got_in(bench):
+    for number in range(MAX_USERS + 100):
+        bench.listened(f"u{number}", event="connecting")
+        if number % 3:
+            bench.listened(f"u{number}")
+            bench.listened(f"u{number}", event="closed", by="client")
+    watch = bench.watch
+    assert not any((watch._owed, watch._seen, watch._open)) and len(watch._handlers) <= MAX_USERS
+    await bench.drain()
+    assert bench.drained() == {} and len(bench.records("note")) == 1
+
+
+async def test_users_whose_log_is_no_longer_read_are_not_said_to_be_missing(bench):
+    bench.log()
+    bench.listened("a")
+    bench.log("closed")
+    await bench.drain()
+    assert bench.drained() == {} and len(bench.records("note")) == 1
 
 
 async def test_a_user_who_comes_back_is_owed_the_line_of_the_new_session(bench):

@@ -383,3 +383,21 @@ def test_missing_handler_end_is_a_note(tmp_path):
     assert verdict.exit_code == 0
     assert any("handler_ended" in note for note in summary["notes"])
     assert not any("Handler ends" in line for line in summary["not_shown"])
+
+
+def test_thousands_of_ends_that_were_seen_do_not_hide_those_that_were_not(tmp_path):
+    with journal(tmp_path / "r") as j:
+        j.run()
+        j.boot()
+        j.steps()
+        j.tape()
+        session = j.stream()
+        j.gone(session)
+        for n in range(3000):
+            end = {"awaited": "client_disconnected", "seen": n < 2500, "waited_s": 1.0, "required": True}
+            j.write("drain", uid=f"u{n}", **end)
+        j.stop()
+        j.end()
+    _, verdict, _ = judged(tmp_path / "r")
+    (check,) = [c for c in verdict.checks if c.name == "drained"]
+    assert check.status == "fail" and check.detail.startswith("2501 of 3001 awaited ends seen")
