@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -152,8 +153,7 @@ class ServiceLog:
         text = self._journal.redactor.text(line.text)
         if text == line.text:
             return line
-        message = self._journal.redactor.text(line.message)
-        return Line(line.n, text, message, line.level, line.logger, line.starts, line.phase, line.at)
+        return replace(line, text=text, message=self._journal.redactor.text(line.message))
 
     def _recognise(self, line: Line) -> None:
         event = recognise(self.service, line)
