@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from e2e.observe.messages import speaks
+
 # As long as an entry of a cloud's log may be: a traceback in one JSON line says what failed in its last words.
 MAX_LINE_BYTES = 256 * 1024
 CUT = " [line cut]"
@@ -66,7 +68,7 @@ class Line:
     `text` is what a person reads, `message` is `text` without level and logger. `level` is one of Python's five
     names, or None where the line does not say. `starts` is whether the line opens a record of its own: False for a
     bare line, which may go on with what stood before it. `writer` names the process or thread that wrote it, `uid` and
-    `session` whom it was about, as far as the line's frame says so. Not to be changed once made: it is not frozen only
+    `session` whom it was about, as far as the line's frame says so. `quoted`: its record began as somebody's words. Not to be changed once made: it is not frozen only
     because that makes it several times dearer.
     """
 
@@ -81,6 +83,7 @@ class Line:
     writer: str | None = None
     uid: str | None = None
     session: str | None = None
+    quoted: bool = False
 
     @property
     def is_error(self) -> bool:
@@ -179,12 +182,14 @@ def _opened(record: dict[str, Any], n: int, phase: str, at: float, writer: str |
     own = " ".join(str(record[key]) for key in _WRITER_KEYS if isinstance(record.get(key), int | str))
     writer = f"{writer or ''} {own}".strip() or None
     uid, session = (_find(record, keys) for keys in (("uid", "user_id"), ("session_id", "session")))
-    rest, _, timed = _unframed(lines[0])
-    first = _plain(rest, lines[0], n, phase, at, writer, timed=timed)
+    opening, _, timed = _unframed(lines[0])
+    first = _plain(opening, lines[0], n, phase, at, writer, timed=timed)
     logger = first.logger or _find(record, ("logger", "name"))
     # A collector calls everything from stderr an error: what the service itself said wins.
     first.level, first.logger, first.uid, first.session = first.level or level, logger, uid, session
-    return [first, *(Line(n, line, line, None, None, False, phase, at, writer) for line in lines[1:])]
+    quoted = len(lines) > 1 and speaks(first.message, first.level, logger)
+    rest = lines[1:]
+    return [first, *(Line(n, line, line, None, None, False, phase, at, writer, quoted=quoted) for line in rest)]
 
 
 def _plain(text: str, shown: str, n: int, phase: str, at: float, writer: str | None, *, timed: bool = False) -> Line:

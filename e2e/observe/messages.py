@@ -57,7 +57,10 @@ _SHAPES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ),
         ("AttributeError", rf"cannot access submodule {_Q}(?P<name>\w+){_Q} of module {_Q}(?P<module>{_NAME}){_Q}"),
         ("ImportError", r'Error loading ASGI app\. Could not import module "(?P<module>[^"]+)"'),
-        ("ImportError", r"(?<![\w.+-])(?P<name>[\w.+-]{1,200}\.so[\d.]*): (?:cannot open shared object file|undefined symbol)"),
+        (
+            "ImportError",
+            r"(?<![\w.+-])(?P<name>[\w.+-]{1,200}\.so[\d.]*): (?:cannot open shared object file|undefined symbol)",
+        ),
         ("ImportError", r"DLL load failed while importing (?P<module>[\w.]+)"),
         ("ImportError", r"attempted relative import (?:with no known parent package|beyond top-level package)"),
         ("ImportError", r"\(most likely due to a circular import\)"),
@@ -129,10 +132,12 @@ def speaks(message: str, level: str | None, logger: str | None) -> bool:
     """Whether what comes after the end of the message is somebody's words, going by the message alone."""
     if _in_text_field(message):
         return True
-    if level in ("WARNING", "ERROR", "CRITICAL") or _FAILURE_WORD.search(message):
+    if level in ("WARNING", "ERROR", "CRITICAL"):
         return False
-    labelled = _SPEECH_VERB.search(message) or _SPEECH_LABEL.search(message)
-    return bool(labelled or message.count("`") % 2 or (logger and _SPEECH_LOGGER.search(logger)))
+    label = _SPEECH_LABEL.search(message)
+    if _SPEECH_VERB.search(message) or (label and not _FAILURE_WORD.search(message[: label.start()])):
+        return True
+    return bool(logger and _SPEECH_LOGGER.search(logger)) and not _FAILURE_WORD.search(message)
 
 
 def leaves_open(message: str) -> bool:
