@@ -29,8 +29,8 @@ _NOISE = re.compile(
 _TRAPPED = re.compile(r"\(trapped\) error reading bcrypt version")
 
 _KEYED = {
-    "uid": re.compile(r"\b(?:uid|user_id|user)[=:] ?(?P<id>[\w.@+-]{1,128})(?=[\s,;)\]]|$)"),
-    "session": re.compile(r"\b(?:session|session_id)[=:] ?(?P<id>[\w.-]{1,128})(?=[\s,;)\]]|$)"),
+    "uid": re.compile(r"\b(?:uid|user_id|user)[=:] ?(?P<id>[\w.@+-]{1,128})(?=[\s,;:)\]]|$)"),
+    "session": re.compile(r"\b(?:session|session_id)[=:] ?(?P<id>[\w.-]{1,128})(?=[\s,;:)\]]|$)"),
 }
 _TAIL = re.compile(r"['\")\]]{0,3} (?P<uid>[\w.@+-]{1,128})(?: (?P<session>[\w.-]{1,128}))?$")
 
@@ -73,10 +73,8 @@ class ErrorScanner:
         return bool(self._blocks) or self._quotes.open
 
     def feed(self, line: Line) -> Sequence[Finding]:
-        message = line.message
-        if not self._blocks and line.level not in _NOTABLE and not hints(message) and not self._quotes.open:
-            if "Traceback" not in message and message[-1:] != "]" and not message.count('"') % 2:
-                return ()  # nothing of interest: nearly every line of a healthy service
+        if not self._blocks and line.level not in _NOTABLE and not self._quotes.open and _plain(line.message):
+            return ()
         return [finding for own in self._quotes.take(line) for finding in self._feed(own)]
 
     def idle(self) -> list[Finding]:
@@ -130,6 +128,11 @@ class ErrorScanner:
         for block in blocks:
             self._blocks.remove(block)
             yield from _findings(block)
+
+
+def _plain(message: str) -> bool:
+    """The quick look at nearly every line of a healthy service: nothing of interest can begin with it."""
+    return not (hints(message) or "Traceback" in message or message[-1:] == "]" or message.count('"') % 2)
 
 
 def _findings(block: Block) -> Iterator[Finding]:

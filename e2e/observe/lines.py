@@ -33,7 +33,8 @@ _COLLECTOR = re.compile(
 )
 # What tells one process or thread of a service from another: `[123] `, `(pid 123) `, `[MainThread] `, `pid=123 `.
 _WRITER = re.compile(
-    r"(?:[\[(](?:(?:pid|process|thread|worker)[ :=#]{1,3})?(?P<id>\d{1,10}|\w{0,40}(?:Thread|Process|Worker)[\w-]{0,40})[\])]"
+    r"(?:[\[(](?:(?:pid|process|thread|worker)[ :=#]{1,3})?"
+    r"(?P<id>\d{1,10}|\w{0,40}(?:Thread|Process|Worker)[\w-]{0,40})[\])]"
     r"|(?:pid|process|worker|thread)=(?P<named>[\w-]{1,40}))[:,]? ",
     re.I,
 )
@@ -67,9 +68,9 @@ class Line:
 
     `text` is what a person reads, `message` is `text` without level and logger. `level` is one of Python's five
     names, or None where the line does not say. `starts` is whether the line opens a record of its own: False for a
-    bare line, which may go on with what stood before it. `writer` names the process or thread that wrote it, `uid` and
-    `session` whom it was about, as far as the line's frame says so. `quoted`: its record began as somebody's words. Not to be changed once made: it is not frozen only
-    because that makes it several times dearer.
+    bare line, which may go on with what stood before it. `writer` names the process or thread that wrote it, `uid`
+    and `session` whom it was about, as far as the line's frame says so. `quoted`: its record began as somebody's
+    words. Not to be changed once made: only the cost of making so many keeps it from being frozen.
     """
 
     n: int

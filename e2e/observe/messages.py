@@ -84,7 +84,7 @@ _SPEECH_VERB = re.compile(
     r"(?:got|gets?|getting|see|sees|saw|tells|told|printed|prints))\b"
 )
 _SPEECH_LABEL = re.compile(
-    r"\b(?:transcript(?:ion)?s?|text|segments?|utterances?|SPEAKER_\d+|[Ss]peaker \w+|captions?|"
+    r"\b(?:transcript(?:ion)?s?|text|segments?|utterances?|SPEAKER_\d+|[Ss]peaker \d+|captions?|"
     r"(?:[Uu]ser|[Cc]hat|[Aa]ssistant|[Hh]uman)(?: (?:message|input|prompt|question|text|reply|answer|content))?|"
     r"prompt|question|query|answer|reply|memory|memories|summary|title|overview)\s*[:=]"
 )
@@ -97,6 +97,8 @@ _TALKS_ON = re.compile(
     r"""|[^?]*(?<!Did you mean: )\b(?:what|how|why|who|can|could|should|do|does)\b[^?:]*\?\s*["']?$""",
     re.I,
 )
+_BACKTICKS = re.compile(r"`+")
+_CLASS = re.compile(r"\b\w+Error: ?$")
 _FAILURE_WORD = re.compile(r"error|exception|fail|unable|could not|can ?not|can't|crash|broken|unhandled", re.I)
 _ERROR_FIELD = re.compile(r"""["'](?:error|err|exception|exc|detail|reason)["']\s*:\s*["'][^"]*$|Error\(\\*"$""")
 # An exception that is put into a line follows a colon, a bracket or the word `error`; speech flows into it.
@@ -151,7 +153,7 @@ def _quoted(before: str, rest: str, level: str | None, logger: str | None) -> bo
         return True
     if level in ("WARNING", "ERROR", "CRITICAL"):
         return False
-    if _SPEECH_VERB.search(before) or before.count("`") % 2 or _TALKS_ON.match(rest):
+    if _SPEECH_VERB.search(before) or len(_BACKTICKS.findall(before)) % 2 or _TALKS_ON.match(rest):
         return True
     in_error_field = _ERROR_FIELD.search(before)
     label = None if in_error_field else _SPEECH_LABEL.search(before)
@@ -162,7 +164,8 @@ def _quoted(before: str, rest: str, level: str | None, logger: str | None) -> bo
     if not _PUT_IN.search(before):
         return True
     # The bare phrase is what `logger.info(e)` prints, unless the logger's business is speech.
-    return bool(logger and _SPEECH_LOGGER.search(logger)) and not _FAILURE_WORD.search(before)
+    bare = _CLASS.sub("", before)
+    return bool(logger and _SPEECH_LOGGER.search(logger)) and not _FAILURE_WORD.search(bare)
 
 
 def _in_text_field(before: str) -> bool:
