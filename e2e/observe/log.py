@@ -10,6 +10,7 @@ from typing import Any
 
 from e2e.observe.aside import Aside
 from e2e.observe.catalogue import proves, recognise
+from e2e.observe.fingerprint import fingerprint, pattern
 from e2e.observe.imports import ErrorLine, ErrorScanner, Finding, ImportFinding
 from e2e.observe.lines import Line, clean, envelope, normalise
 from e2e.observe.messages import Broken
@@ -180,10 +181,26 @@ class ServiceLog:
             match finding:
                 case ImportFinding():
                     self._tell_import(finding)
-                case ErrorLine(line, noise):
-                    self._last_error = line.text if not noise else self._last_error
-                    fields = {"level": line.level, "text": line.text, "n": line.n, "noise": noise}
-                    self._journal.write("error_line", at=line.at, service=self.service, **fields)
+                case ErrorLine():
+                    self._tell_error(finding)
+
+    def _tell_error(self, finding: ErrorLine) -> None:
+        line = finding.line
+        self._last_error = line.text if not finding.noise else self._last_error
+        # The same words may stand over any traceback: its last line tells one from another.
+        masked = pattern(" ".join(filter(None, (line.message, finding.exception))))
+        self._journal.write(
+            "error_line",
+            at=line.at,
+            service=self.service,
+            level=line.level,
+            text=line.text,
+            n=line.n,
+            noise=finding.noise,
+            exception=finding.exception,
+            pattern=masked,
+            fingerprint=fingerprint(line.level, line.logger, masked),
+        )
 
     def _tell_import(self, finding: ImportFinding) -> None:
         broken, first = finding.broken, finding.first
@@ -200,6 +217,8 @@ class ServiceLog:
             line=broken.line,
             phase=first.phase,
             source="log",
+            uid=finding.uid,
+            session=finding.session,
             evidence=list(finding.evidence),
             n=first.n,
         )

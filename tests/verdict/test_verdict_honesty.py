@@ -328,7 +328,7 @@ def test_noise_of_our_own_probes_is_only_counted(tmp_path):
         j.write("error_line", service="backend", level="ERROR", text=text, n=3, noise=True)
 
     _, _, summary = one(tmp_path, [], write)
-    assert summary["errors"] == {"count": 0, "noise": 1, "lines": []}
+    assert summary["errors"] == {"count": 0, "noise": 1, "groups": [], "ungrouped": 0, "lines": []}
 
 
 def test_many_sessions_keep_what_their_late_lines_say(tmp_path, monkeypatch):
