@@ -10,7 +10,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from e2e.observe.messages import speaks
+
+_decode = msgspec.json.Decoder().decode
 
 # As long as an entry of a cloud's log may be: a traceback in one JSON line says what failed in its last words.
 MAX_LINE_BYTES = 256 * 1024
@@ -59,6 +63,7 @@ _TEXT_KEYS = ("message", "textPayload", "msg", "event", "log")
 _LEVEL_KEYS = ("severity", "level", "levelname")
 _TRACE_KEYS = ("exc_info", "exception", "stack_trace", "traceback", "error", "err", "exc")
 _INNER_KEYS = ("jsonPayload", "record", "error", "exception")
+_LOGGER_KEYS, _UID_KEYS, _SESSION_KEYS = ("logger", "name"), ("uid", "user_id"), ("session_id", "session")
 _WRITER_KEYS = ("pid", "process", "processName", "thread", "threadName")
 
 
@@ -140,13 +145,8 @@ def clean(raw: bytes | str) -> str:
 
 def envelope(text: str) -> dict[str, Any] | None:
     """The JSON object that a line consists of, when it is a log record; else None."""
-    if not (text.startswith("{") and text.endswith("}")):
-        return None
-    try:
-        record = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    return record if isinstance(record, dict) and _parts(record) else None
+    record = _object(text)
+    return record if record is not None and _parts(_sources(record)) else None
 
 
 def normalise(text: str, n: int, phase: str = "boot", at: float = 0.0) -> list[Line]:
@@ -154,11 +154,25 @@ def normalise(text: str, n: int, phase: str = "boot", at: float = 0.0) -> list[L
     if match := _PREFIX.match(text):
         level = match["level"]
         return [Line(n, text, match["message"], _LEVELS.get(level, level), match["logger"], True, phase, at)]
-    rest, writer, timed = _unframed(text)
-    record = envelope(rest)
-    if record is None:
-        return [_plain(rest, text, n, phase, at, writer, timed=timed)]
-    return _opened(record, n, phase, at, writer)
+    rest, writer, timed = (text, None, False) if text.startswith("{") else _unframed(text)
+    if (record := _object(rest)) is not None:
+        sources = _sources(record)
+        if parts := _parts(sources):
+            return _opened(sources, parts, n, phase, at, writer)
+    return [_plain(rest, text, n, phase, at, writer, timed=timed)]
+
+
+def _object(text: str) -> dict[str, Any] | None:
+    if not (text.startswith("{") and text.endswith("}")):
+        return None
+    try:
+        record = _decode(text)
+    except (ValueError, RecursionError):
+        try:
+            record = json.loads(text)  # less strict: a NaN or half of a surrogate pair
+        except (ValueError, RecursionError):
+            return None
+    return record if isinstance(record, dict) else None
 
 
 def _unframed(text: str) -> tuple[str, str | None, bool]:
@@ -176,19 +190,29 @@ def _unframed(text: str) -> tuple[str, str | None, bool]:
     return text[start:], " ".join(names) or None, timed
 
 
-def _opened(record: dict[str, Any], n: int, phase: str, at: float, writer: str | None) -> list[Line]:
+def _opened(
+    sources: list[dict[str, Any]], parts: list[str], n: int, phase: str, at: float, writer: str | None
+) -> list[Line]:
     """The lines inside a JSON record."""
-    level = _level(_find(record, _LEVEL_KEYS))
-    lines = [clean(line) for part in _parts(record) for line in part.splitlines()] or [""]
-    own = " ".join(str(record[key]) for key in _WRITER_KEYS if isinstance(record.get(key), int | str))
-    writer = f"{writer or ''} {own}".strip() or None
-    uid, session = (_find(record, keys) for keys in (("uid", "user_id"), ("session_id", "session")))
-    opening, _, timed = _unframed(lines[0])
+    if len(parts) == 1 and parts[0].isprintable() and parts[0].isascii():
+        lines = parts
+    else:
+        lines = [clean(line) for part in parts for line in part.splitlines()] or [""]
+    record = sources[0]
+    if own := [str(value) for key in _WRITER_KEYS if isinstance(value := record.get(key), int | str)]:
+        writer = " ".join((*filter(None, (writer,)), *own))
+    uid, session = _find(sources, _UID_KEYS), _find(sources, _SESSION_KEYS)
+    opening, timed = lines[0], False
+    if not _PREFIX.match(opening):
+        opening, _, timed = _unframed(opening)
     first = _plain(opening, lines[0], n, phase, at, writer, timed=timed)
-    logger = first.logger or _find(record, ("logger", "name"))
     # A collector calls everything from stderr an error: what the service itself said wins.
-    first.level, first.logger, first.uid, first.session = first.level or level, logger, uid, session
-    quoted = len(lines) > 1 and speaks(first.message, first.level, logger)
+    first.level = first.level or _level(_find(sources, _LEVEL_KEYS))
+    first.logger = first.logger or _find(sources, _LOGGER_KEYS)
+    first.uid, first.session = uid, session
+    if len(lines) == 1:
+        return [first]
+    quoted = speaks(first.message, first.level, first.logger)
     rest = lines[1:]
     return [first, *(Line(n, line, line, None, None, False, phase, at, writer, quoted=quoted) for line in rest)]
 
@@ -202,37 +226,41 @@ def _plain(text: str, shown: str, n: int, phase: str, at: float, writer: str | N
 
 
 def _sources(record: dict[str, Any]) -> list[dict[str, Any]]:
+    """The record, and the objects in it that say more of the same event."""
     return [record, *(inner for key in _INNER_KEYS if isinstance(inner := record.get(key), dict))]
 
 
-def _parts(record: dict[str, Any]) -> list[str]:
+def _parts(sources: list[dict[str, Any]]) -> list[str]:
     """The texts of a log record: its message, and beside it what says how it failed; none when it is no log record."""
     # A record that was rendered already (loguru's) holds all of it, traceback included, under `text`.
+    record = sources[0]
     if isinstance(record.get("record"), dict) and isinstance(text := record.get("text"), str):
         return [text]
-    message = _find(record, _TEXT_KEYS)
+    message = _find(sources, _TEXT_KEYS)
     traces: dict[str, None] = {}
-    for source in _sources(record):
+    for source in sources:
         for key in _TRACE_KEYS:
-            value = source.get(key)
-            if isinstance(value, list) and all(isinstance(item, str) for item in value):
-                value = "".join(value)
-            if isinstance(value, str) and value and value != message:
-                traces[value] = None
+            if key in source:
+                value = source[key]
+                if isinstance(value, list) and all(isinstance(item, str) for item in value):
+                    value = "".join(value)
+                if isinstance(value, str) and value and value != message:
+                    traces[value] = None
     # The longest says the most; a shorter one that it holds would be the same error told twice.
     kept = [text for text in traces if not any(text != other and text in other for other in traces)]
     return ([message] if message is not None else []) + kept
 
 
-def _find(record: dict[str, Any], keys: tuple[str, ...]) -> str | None:
-    """The first string under one of the keys, in the record itself or in what it wraps."""
-    for source in _sources(record):
+def _find(sources: list[dict[str, Any]], keys: tuple[str, ...]) -> str | None:
+    """The first string under one of the keys."""
+    for source in sources:
         for key in keys:
-            value = source.get(key)
-            if isinstance(value, dict) and key == "level":  # loguru's
-                value = value.get("name")
-            if isinstance(value, str):
-                return value
+            if key in source:
+                value = source[key]
+                if isinstance(value, dict) and key == "level":  # loguru's
+                    value = value.get("name")
+                if isinstance(value, str):
+                    return value
     return None
 
 

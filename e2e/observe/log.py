@@ -141,8 +141,10 @@ class ServiceLog:
 
     def _stored(self, text: str) -> str:
         """The line as it was, without secrets; those that JSON escapes disguise included."""
-        if (record := envelope(text)) is not None:
-            safe = self._journal.redactor.value(record)
+        redactor = self._journal.redactor
+        # Without escapes the text of the line is what its strings say.
+        if ("\\" in text or redactor.suspects(text.encode())) and (record := envelope(text)) is not None:
+            safe = redactor.value(record)
             if safe != record:
                 text = json.dumps(safe, ensure_ascii=False)
         return self._safe(text)
