@@ -62,9 +62,9 @@ _LEVELS = {
 _TEXT_KEYS = ("message", "textPayload", "msg", "event", "log")
 _LEVEL_KEYS = ("severity", "level", "levelname")
 _TRACE_KEYS = ("exc_info", "exception", "stack_trace", "traceback", "error", "err", "exc")
-_INNER_KEYS = ("jsonPayload", "record", "error", "exception")
+_INNER_KEYS = frozenset({"jsonPayload", "record", "error", "exception"})
 _LOGGER_KEYS, _UID_KEYS, _SESSION_KEYS = ("logger", "name"), ("uid", "user_id"), ("session_id", "session")
-_WRITER_KEYS = ("pid", "process", "processName", "thread", "threadName")
+_WRITER_KEYS = frozenset({"pid", "process", "processName", "thread", "threadName"})
 
 
 @dataclass(slots=True)
@@ -199,17 +199,18 @@ def _opened(
     else:
         lines = [clean(line) for part in parts for line in part.splitlines()] or [""]
     record = sources[0]
-    if own := [str(value) for key in _WRITER_KEYS if isinstance(value := record.get(key), int | str)]:
+    if not _WRITER_KEYS.isdisjoint(record):
+        own = [str(record[key]) for key in sorted(_WRITER_KEYS) if isinstance(record.get(key), int | str)]
         writer = " ".join((*filter(None, (writer,)), *own))
-    uid, session = _find(sources, _UID_KEYS), _find(sources, _SESSION_KEYS)
-    opening, timed = lines[0], False
-    if not _PREFIX.match(opening):
-        opening, _, timed = _unframed(opening)
-    first = _plain(opening, lines[0], n, phase, at, writer, timed=timed)
+    if match := _PREFIX.match(lines[0]):
+        first = Line(n, lines[0], match["message"], _level(match["level"]), match["logger"], True, phase, at, writer)
+    else:
+        opening, _, timed = _unframed(lines[0])
+        first = _plain(opening, lines[0], n, phase, at, writer, timed=timed)
     # A collector calls everything from stderr an error: what the service itself said wins.
     first.level = first.level or _level(_find(sources, _LEVEL_KEYS))
     first.logger = first.logger or _find(sources, _LOGGER_KEYS)
-    first.uid, first.session = uid, session
+    first.uid, first.session = _find(sources, _UID_KEYS), _find(sources, _SESSION_KEYS)
     if len(lines) == 1:
         return [first]
     quoted = speaks(first.message, first.level, first.logger)
@@ -227,7 +228,9 @@ def _plain(text: str, shown: str, n: int, phase: str, at: float, writer: str | N
 
 def _sources(record: dict[str, Any]) -> list[dict[str, Any]]:
     """The record, and the objects in it that say more of the same event."""
-    return [record, *(inner for key in _INNER_KEYS if isinstance(inner := record.get(key), dict))]
+    if _INNER_KEYS.isdisjoint(record):
+        return [record]
+    return [record, *(inner for key in sorted(_INNER_KEYS) if isinstance(inner := record.get(key), dict))]
 
 
 def _parts(sources: list[dict[str, Any]]) -> list[str]:
@@ -255,8 +258,7 @@ def _find(sources: list[dict[str, Any]], keys: tuple[str, ...]) -> str | None:
     """The first string under one of the keys."""
     for source in sources:
         for key in keys:
-            if key in source:
-                value = source[key]
+            if (value := source.get(key)) is not None:
                 if isinstance(value, dict) and key == "level":  # loguru's
                     value = value.get("name")
                 if isinstance(value, str):
@@ -265,5 +267,4 @@ def _find(sources: list[dict[str, Any]], keys: tuple[str, ...]) -> str | None:
 
 
 def _level(name: str | None) -> str | None:
-    name = name.upper() if name else None
-    return _LEVELS.get(name, name) if name else None
+    return _LEVELS.get(name := name.upper(), name) if name else None
