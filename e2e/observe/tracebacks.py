@@ -16,7 +16,7 @@ from e2e.observe.messages import Broken, find, hints, speaks
 _HEAD_LINES, _TAIL_LINES, _EVIDENCE_CHARS = 40, 120, 400
 
 _TRACEBACK = "Traceback (most recent call last):"
-_FRAME = re.compile(r'\s+File "(?P<file>[^"]+)", line (?P<line>\d+)')
+_FRAME = re.compile(r'\s+File "(?P<file>[^"]+)", line (?P<line>\d+)(?:, in (?P<function>\w+))?')
 _CARETS = re.compile(r"\s+[\^~]+\s*$")
 _CHAINED = re.compile(
     r"\s*(?:During handling of the above exception, another exception occurred:"
@@ -154,8 +154,8 @@ def _fit_header(block: Block, message: str, line: Line) -> int:
 
 
 def _fit_frames(block: Block, message: str, line: Line) -> int:
-    if _FRAME.match(message):
-        return 1 if block.last == "frame" else 2
+    if frame := _FRAME.match(message):
+        return 3 if block.last == "source" and _leads_to(block.source, frame) else 1 if block.last == "frame" else 2
     if message[:1] in ("", " ", "\t"):
         after = "source" if _CARETS.match(message) else "frame"
         return 2 if message.strip() and block.last == after else 1
@@ -236,6 +236,14 @@ _TAKERS = {
     State.AFTER: _take_after,
     State.CHAINED: _take_chained,
 }
+
+
+def _leads_to(source: str, frame: re.Match[str]) -> bool:
+    """Whether the source line of a frame imports the file of the next one, or calls its function."""
+    *_, folder, file = ("", *re.split(r"[/\\\\]", frame["file"]))
+    module = folder if file == "__init__.py" else file.removesuffix(".py")
+    wanted = [re.escape(name) for name in (module, frame["function"]) if name]
+    return bool(wanted) and bool(re.search(rf"(?<!\w)(?:{'|'.join(wanted)})(?!\w)", source))
 
 
 def _names(source: str, broken: Broken) -> bool:

@@ -36,7 +36,7 @@ def told(finding, fields):
     return tuple("-" if value is None else str(value) for value in values[:fields])
 
 
-@pytest.mark.parametrize("text", cases("errors"))
+@pytest.mark.parametrize("text", list(cases("errors")))
 def test_every_form_is_found_once_and_named(text):
     lines = text.split("\n")
     wanted = [tuple(part.strip() for part in line[1:].split("|")) for line in lines if line.startswith("> ")]
@@ -44,7 +44,7 @@ def test_every_form_is_found_once_and_named(text):
     assert wanted and sorted(told(f, len(wanted[0])) for f in found) == sorted(wanted)
 
 
-@pytest.mark.parametrize("text", cases("quoted"))
+@pytest.mark.parametrize("text", list(cases("quoted")))
 def test_what_only_talks_of_one_is_none(text):
     assert imports(text) == []
     # Nor does what follows it get lost.
@@ -52,14 +52,14 @@ def test_what_only_talks_of_one_is_none(text):
     assert after.broken.module == "after"
 
 
-@pytest.mark.parametrize("text", cases("quoted"))
+@pytest.mark.parametrize("text", list(cases("quoted")))
 def test_no_single_line_of_these_is_one_either_where_they_stand_alone(text):
     """The lines that stand alone in each case; what spans several lines is judged as a whole above."""
     alone = [line for line in text.split("\n") if line.startswith(("INFO:", "DEBUG:", "SPEAKER", "{", "[{"))]
     assert [line for line in alone if imports(line)] == []
 
 
-@pytest.mark.parametrize("text", cases("errors"))
+@pytest.mark.parametrize("text", list(cases("errors")))
 def test_interleaved_evidence_is_of_one_writer(text):
     """No evidence holds the exception of another traceback, and each one that has a place has its frame."""
     for finding in imports("\n".join(line for line in text.split("\n") if not line.startswith("> "))):
