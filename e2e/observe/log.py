@@ -12,12 +12,14 @@ from e2e.observe.aside import Aside
 from e2e.observe.catalogue import proves, recognise
 from e2e.observe.fingerprint import fingerprint, pattern
 from e2e.observe.imports import ErrorLine, ErrorScanner, Finding, ImportFinding
-from e2e.observe.lines import Line, clean, envelope, normalise
+from e2e.observe.lines import CUT, Line, clean, envelope, normalise
 from e2e.observe.messages import Broken
 from e2e.record.journal import Journal
 
 # Silence after which a held-back traceback or error line is known to be complete.
 _SILENCE_SECONDS = 0.3
+# Of a long line the log file has all that was read, the journal the beginning.
+_SHOWN_CHARS = 16 * 1024
 # The last line of a traceback says more than an ERROR line somewhere before it.
 _EXCEPTION = re.compile(r"[\w.]*(?:Error|Exception|Exit|Interrupt)\b")
 
@@ -93,7 +95,7 @@ class ServiceLog:
         # Redaction is the dearest step of all: a plain line goes through it once.
         stored = first.text if found[0].text is text else self._stored(text)
         self._file.write(stored.encode(errors="replace") + b"\n")
-        shown = "\n".join(line.text for line in lines) if len(lines) > 1 else first.text
+        shown = _shown("\n".join(line.text for line in lines) if len(lines) > 1 else first.text)
         self._last_line = lines[-1].text or self._last_line
         self._journal.write("log", at=at, service=self.service, n=self.lines, level=first.level, text=shown)
         self._recognise(first)
@@ -196,7 +198,7 @@ class ServiceLog:
             at=line.at,
             service=self.service,
             level=line.level,
-            text=line.text,
+            text=_shown(line.text),
             n=line.n,
             noise=finding.noise,
             exception=finding.exception,
@@ -238,3 +240,7 @@ class ServiceLog:
         source, where = self._source
         where = where and self._safe(where)
         self._journal.write("log_source", service=self.service, source=source, state=state, where=where, **fields)
+
+
+def _shown(text: str) -> str:
+    return text if len(text) <= _SHOWN_CHARS else text[:_SHOWN_CHARS] + CUT
