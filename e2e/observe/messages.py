@@ -86,7 +86,10 @@ _SPEECH_VERB = re.compile(
 _SPEECH_LABEL = re.compile(
     r"\b(?:transcript(?:ion)?s?|text|segments?|utterances?|SPEAKER_\d+|[Ss]peaker \d+|captions?|"
     r"(?:[Uu]ser|[Cc]hat|[Aa]ssistant|[Hh]uman)(?: (?:message|input|prompt|question|text|reply|answer|content))?|"
-    r"prompt|question|query|answer|reply|memory|memories|summary|title|overview)\s*[:=]"
+    r"prompt|question|answer|reply)\s*[:=]"
+    # These name parts of the services as well, which fail.
+    r"|\b(?:query|memory|memories|summary|title|overview)\s*[:=]"
+    r"(?!\s*(?:[Ee]rror|[Ff]ail|[Cc]ould not|[Cc]annot|No module))"
 )
 _SPEECH_LOGGER = re.compile(
     r"(?:^|[._])(?:stt|transcripts?|segments?|chat|llm|memories|deepgram|soniox|speechmatics)(?:[._]|$)", re.I
