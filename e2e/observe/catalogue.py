@@ -145,22 +145,32 @@ _OWN_PATHS = {
 _ACCESS = re.compile(rf'{_PEER} - "[A-Z][A-Za-z]+ (?P<path>/[^\s?"]*)')
 
 
-def _hint(service: str) -> Callable[[str], object]:
+def _hint(service: str) -> Callable[[str], re.Match[str] | None]:
     """One look that tells most lines to be no life-cycle line."""
     openings = {re.escape(entry.opening) for entry in CATALOGUE if service in entry.services}
     literal = "|".join(sorted(openings))
     return re.compile(rf"(?:{_PEER}(?= - \"WebSocket ))|{literal}").match
 
 
+def _candidates(service: str) -> dict[str, tuple[Entry, ...]]:
+    """The entries that a line which begins with an opening may be; those of a peer's line under an empty one."""
+    own = [entry for entry in CATALOGUE if service in entry.services]
+    peers = [entry for entry in own if entry.opening.startswith(" - ")]
+    found = {e.opening: tuple(o for o in own if o.opening.startswith(e.opening)) for e in own}
+    return found | {"": tuple(peers)}
+
+
 _HINTS = {service: _hint(service) for service in EITHER}
+_CANDIDATES = {service: _candidates(service) for service in EITHER}
 
 
 def recognise(service: str, line: Line) -> Event | None:
     """The life-cycle event that the line of this service tells, or None."""
-    if not _HINTS[service](line.message):
+    if (hint := _HINTS[service](line.message)) is None:
         return None
-    for entry in CATALOGUE:
-        if service in entry.services and entry.opening in line.message and (match := entry.pattern.match(line.message)):
+    candidates = _CANDIDATES[service]
+    for entry in candidates.get(hint[0], candidates[""]):
+        if match := entry.pattern.match(line.message):
             return _event(entry.event, match)
     return None
 

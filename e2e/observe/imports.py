@@ -1,244 +1,160 @@
 """Finds import errors and error lines in the log of a service, line by line, with the whole traceback as evidence.
 
-Lines are gathered into blocks: a line that reports an error, what belongs to it, and the tracebacks that follow,
-chained ones included. One block is one event: it gives import errors, or else one error line, never both. A block
-ends with the first line that cannot belong to it, or when the log falls silent (`idle`).
+Lines are gathered into blocks (`tracebacks.py`). One block gives import errors, or else one error line, never both. A
+block ends with the first line that cannot belong to it, or when the log falls silent (`idle`).
 
-One scanner reads one writer. The lines of several workers in one stream would need one scanner each.
+Several workers may write into one log, so several blocks may be open. A line goes to the block of its own writer,
+where lines name one (a process or thread, a container); where they do not, to the block that it continues best: source
+after frame, frame after source, an exception after the import that it names. Where two are as good, the one that
+waited longest gets it if the writers take turns, else the one that had the line before.
 """
 
 import re
-from collections import deque
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
-from enum import Enum, auto
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from e2e.observe.lines import Line
-from e2e.observe.messages import Broken, find
+from e2e.observe.messages import Broken, after, hints
+from e2e.observe.quotes import Quotes
+from e2e.observe.tracebacks import PATIENCE, Block, State
 
-# Of a long block, the head says who and the tail says what: the middle of a deep stack is left out.
-_HEAD_LINES, _TAIL_LINES, _EVIDENCE_CHARS = 40, 120, 400
-_MAX_STRANGERS = 20
-
-_TRACEBACK = "Traceback (most recent call last):"
-_FRAME = re.compile(r'\s+File "(?P<file>[^"]+)", line (?P<line>\d+)')
-_CHAINED = re.compile(
-    r"\s*(?:During handling of the above exception, another exception occurred:"
-    r"|The above exception was the direct cause of the following exception:)\s*$"
-)
-# `package.SomeError` or `package.SomeError: text`: what ends a traceback.
-_EXCEPTION = re.compile(r"(?P<type>(?:[\w<>]+\.)*[A-Z_]\w*)(?:: (?P<text>.*))?$")
-_IMPORT_EXCEPTION = re.compile(r"(?P<kind>ImportError|ModuleNotFoundError)(?:: |$)")
-# What asyncio prints between its message and the traceback.
-_CONTEXT = re.compile(r"(?:future|task|handle|protocol|transport|asyncgen|source_traceback|handle_traceback): |\s+\S")
-# The margin that the traceback of an exception group draws.
-_MARGIN = re.compile(r"\s*(?:\| ?)+|\s*\+(?=[ -])-*\+?-* ?(?:\d+ -+)?")
-# Frames of the import machinery are not where the import stands.
-_MACHINERY = re.compile(r"<frozen |.*[/\\]importlib[/\\]__init__\.py$")
+_MOST_BLOCKS = 8
+_NOTABLE = frozenset({"WARNING", "ERROR", "CRITICAL"})
 
 # The only error line of a clean session: a transcript raced the client's close.
 _NOISE = re.compile(
     r"Error during WebSocket operation: Unexpected ASGI message 'websocket\.send', after sending 'websocket\.close'"
 )
+# An attribute that a library looks for, does not need, and logs with a traceback.
+_TRAPPED = re.compile(r"\(trapped\) error reading bcrypt version")
+
+_KEYED = {
+    "uid": re.compile(r"\b(?:uid|user_id|user)[=:] ?(?P<id>[\w.@+-]{1,128})(?=[\s,;:)\]]|$)"),
+    "session": re.compile(r"\b(?:session|session_id)[=:] ?(?P<id>[\w.-]{1,128})(?=[\s,;:)\]]|$)"),
+}
+_TAIL = re.compile(r"['\")\]]{0,3} (?P<uid>[\w.@+-]{1,128})(?: (?P<session>[\w.-]{1,128}))?$")
 
 
 @dataclass(frozen=True, slots=True)
 class ImportFinding:
-    """An import error. `first` is the line of the log that the event began with."""
+    """An import error. `first` is the line of the log that the event began with; whose it was, as far as it says."""
 
     broken: Broken
     evidence: tuple[str, ...]
     first: Line
+    uid: str | None = None
+    session: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ErrorLine:
-    """An ERROR or CRITICAL line that is no import error. `noise`: known from clean sessions."""
+    """An ERROR or CRITICAL line that is no import error. `noise`: known from clean sessions. `exception`: the last
+    line of the traceback under it, if there is one."""
 
     line: Line
     noise: bool
+    exception: str | None = None
 
 
 Finding = ImportFinding | ErrorLine
-
-
-class _State(Enum):
-    HEADER = auto()  # a line that reports something: a traceback may follow
-    FRAMES = auto()  # inside a traceback
-    AFTER = auto()  # its exception line was seen: another traceback may be chained to it
-    CHAINED = auto()  # "During handling ..." was seen: a traceback must follow
-
-
-@dataclass(slots=True)
-class _Block:
-    first: Line
-    state: _State
-    head: list[str] = field(default_factory=list)
-    tail: deque[str] = field(default_factory=lambda: deque(maxlen=_TAIL_LINES))
-    frame: tuple[str, int] | None = None
-    from_line: list[Broken] = field(default_factory=list)
-    from_traceback: list[Broken] = field(default_factory=list)
-    echoed: bool = False
-    strangers: int = 0
-
-    def keep(self, text: str) -> None:
-        if len(self.head) < _HEAD_LINES:
-            self.head.append(text[:_EVIDENCE_CHARS])
-        else:
-            self.tail.append(text[:_EVIDENCE_CHARS])
-
-    def findings(self) -> Iterator[Finding]:
-        broken: dict[tuple[str | None, str | None], Broken] = {}
-        # The traceback knows more than the line about the same error, so it comes first.
-        for error in (*self.from_traceback, *self.from_line):
-            broken.setdefault(error.what, error)
-        if len(broken) > 1:
-            # `raise ImportError("install x")` over a nameless cause adds nothing to an error with a name.
-            broken.pop((None, None), None)
-        for error in broken.values():
-            yield ImportFinding(error, (*self.head, *self.tail), self.first)
-        if not broken and self.first.is_error:
-            yield ErrorLine(self.first, noise=bool(_NOISE.search(self.first.message)))
 
 
 class ErrorScanner:
     """Feed it every line of one service in order; it gives what is certain so far."""
 
     def __init__(self) -> None:
-        self._block: _Block | None = None
+        self._blocks: list[Block] = []  # the one that was fed last stands last
+        self._taking_turns = False
+        self._quotes = Quotes()
 
     @property
     def pending(self) -> bool:
-        """Whether something is held back until the next line, or `idle`, shows where it ends."""
-        return self._block is not None
+        """Whether something is held back until later lines, or `idle`, show where it ends."""
+        return bool(self._blocks) or self._quotes.open
 
-    def feed(self, line: Line) -> list[Finding]:
-        if self._block is None:
-            self._block = self._opened_by(line)
-            return []
-        if self._continues(self._block, line):
-            return []
-        return [*self.flush(), *self.feed(line)]
+    def feed(self, line: Line) -> Sequence[Finding]:
+        if not self._blocks and line.level not in _NOTABLE and not self._quotes.open and _plain(line.message):
+            return ()
+        return [finding for own in self._quotes.take(line) for finding in self._feed(own)]
 
     def idle(self) -> list[Finding]:
         """The log is silent: give what is held back, unless a traceback is still being printed."""
-        if self._block and self._block.state in (_State.FRAMES, _State.CHAINED):
-            return []
-        return self.flush()
+        found = [finding for own in self._quotes.release() for finding in self._feed(own)]
+        return [*found, *self._end([block for block in self._blocks if not block.printing])]
 
     def flush(self) -> list[Finding]:
         """Give whatever is held back: the log ended."""
-        block, self._block = self._block, None
-        return list(block.findings()) if block else []
+        found = [finding for own in self._quotes.release() for finding in self._feed(own)]
+        return [*found, *self._end(list(self._blocks))]
 
-    @staticmethod
-    def _opened_by(line: Line) -> _Block | None:
-        begins = _begins(line.message)
-        broken = find(line.message, line.level, line.logger)
-        if not (begins or broken or line.is_error or line.level == "WARNING"):
+    def _feed(self, line: Line) -> Iterator[Finding]:
+        home = self._home(line)
+        if home is not None:
+            home.take(line)
+            self._blocks.remove(home)
+        else:
+            home = Block.opened_by(line)
+        yield from self._end(
+            [block for block in self._blocks if block is not home and self._is_over(block, line, home)]
+        )
+        if home is not None:
+            self._blocks.append(home)
+            if len(self._blocks) > _MOST_BLOCKS:
+                yield from self._end(self._blocks[:1])
+
+    def _home(self, line: Line) -> Block | None:
+        """The open block that the line belongs to."""
+        fits = [(block.fit(line), block) for block in self._blocks]
+        best = max((fit for fit, _ in fits), default=0)
+        if not best:
             return None
-        block = _Block(line, _State.FRAMES if begins else _State.HEADER)
-        block.keep(line.text)
-        if broken:
-            block.from_line.append(broken)
-        return block
-
-    def _continues(self, block: _Block, line: Line) -> bool:
-        """Whether the line belongs to the block; it is taken in if so."""
-        message = line.message
-        if not line.starts and (margin := _MARGIN.match(message)):
-            message = message[margin.end() :]
-        if block.state is _State.AFTER and self._echoes(block, line):
-            return True
-        if line.starts and not (block.state is _State.FRAMES and _goes_on(message)):
-            return False
-        taken = _TAKERS[block.state](block, message, line)
-        if taken:
-            block.keep(line.text)
-        return taken
+        equal = [block for fit, block in fits if fit == best]
+        if len(self._blocks) > 1 and len(equal) == 1 and line.message.strip():
+            # The line itself decided: it shows whether the writers take turns.
+            self._taking_turns = equal[0] is not self._blocks[-1]
+        if len(equal) > 1 and self._taking_turns and equal[-1].state is not State.HEADER:
+            return max(equal, key=lambda block: block.waits)
+        return equal[-1]
 
     @staticmethod
-    def _echoes(block: _Block, line: Line) -> bool:
-        """A log line right after a traceback, saying the same error, is the same event: once."""
-        if block.echoed or block.from_line:
-            return False
-        broken = find(line.message, line.level, line.logger)
-        if broken is None or all(broken.what != known.what for known in block.from_traceback):
-            return False
-        block.echoed = True
-        block.keep(line.text)
-        return True
+    def _is_over(block: Block, line: Line, home: Block | None) -> bool:
+        """Whether a line that went elsewhere shows that no more of the block is coming."""
+        block.waits += 1
+        if block.first.writer and line.writer and block.first.writer != line.writer:
+            return block.waits > PATIENCE[State.FRAMES]  # it says nothing of this writer
+        return block.waits > (PATIENCE[block.state] if home is not None else block.patience)
+
+    def _end(self, blocks: list[Block]) -> Iterator[Finding]:
+        for block in blocks:
+            self._blocks.remove(block)
+            yield from _findings(block)
 
 
-def _begins(message: str) -> bool:
-    """Whether a traceback begins: alone on its line, or at the end of a message."""
-    return _TRACEBACK in message and message.rstrip().endswith(_TRACEBACK)
+def _plain(message: str) -> bool:
+    """The quick look at nearly every line of a healthy service: nothing of interest can begin with it."""
+    return not (hints(message) or "Traceback" in message or message[-1:] == "]" or message.count('"') % 2)
 
 
-def _goes_on(message: str) -> bool:
-    """A traceback whose every line was logged on its own, under the same prefix."""
-    return message.startswith("  ") or bool(_IMPORT_EXCEPTION.match(message))
+def _findings(block: Block) -> Iterator[Finding]:
+    if block.quoted or _TRAPPED.search(block.first.message):
+        return
+    broken: dict[tuple[str | None, str | None], Broken] = {}
+    # The traceback knows more than the line about the same error, so it comes first.
+    for error in (*block.from_traceback, *block.from_line):
+        broken.setdefault(error.what, error)
+    if len(broken) > 1:
+        # `raise ImportError("install x")` over a nameless cause adds nothing to an error with a name.
+        broken.pop((None, None), None)
+    for error in broken.values():
+        yield ImportFinding(error, (*block.head, *block.tail), block.first, *_whose(block.first))
+    if not broken and block.first.is_error:
+        noise = bool(_NOISE.search(block.first.message))
+        yield ErrorLine(block.first, noise, block.exception)
 
 
-def _after_header(block: _Block, message: str, line: Line) -> bool:
-    if _begins(message):
-        block.state = _State.FRAMES
-        return True
-    if not line.starts and line.level is None and _CONTEXT.match(message):
-        if broken := find(message, block.first.level):
-            block.from_line.append(broken)
-        return True
-    return False
-
-
-def _in_frames(block: _Block, message: str, line: Line) -> bool:
-    if match := _FRAME.match(message):
-        if not _MACHINERY.match(match["file"]):
-            block.frame = match["file"], int(match["line"])
-        return True
-    if message[:1] in ("", " ", "\t"):
-        return True
-    if line.level not in (None, block.first.level):
-        return False
-    if match := _EXCEPTION.match(message):
-        if broken := _broken(match, block.frame):
-            block.from_traceback.append(broken)
-        block.state, block.frame = _State.AFTER, None
-        return True
-    # A line that another writer slipped in is passed over, unless it reports something itself.
-    block.strangers += 1
-    return block.strangers <= _MAX_STRANGERS and find(message, line.level, line.logger) is None
-
-
-def _after_exception(block: _Block, message: str, line: Line) -> bool:
-    if _CHAINED.match(message):
-        block.state = _State.CHAINED
-        return True
-    if _begins(message) and message != line.message:
-        block.state = _State.FRAMES  # the next member of an exception group
-        return True
-    return not message.strip() or not message.strip("+-0123456789 ")
-
-
-def _after_chain(block: _Block, message: str, line: Line) -> bool:
-    if _begins(message):
-        block.state = _State.FRAMES
-        return True
-    return not message.strip()
-
-
-_TAKERS = {
-    _State.HEADER: _after_header,
-    _State.FRAMES: _in_frames,
-    _State.AFTER: _after_exception,
-    _State.CHAINED: _after_chain,
-}
-
-
-def _broken(exception: re.Match[str], frame: tuple[str, int] | None) -> Broken | None:
-    """What the last line of a traceback says, placed at the innermost frame."""
-    text = exception["text"] or ""
-    broken = find(text, "ERROR")
-    if kind := _IMPORT_EXCEPTION.match(exception[0]):
-        broken = replace(broken, kind=kind["kind"]) if broken else Broken(kind["kind"])
-    return replace(broken, file=frame[0], line=frame[1]) if broken and frame else broken
+def _whose(line: Line) -> tuple[str | None, str | None]:
+    """The uid and the session that the line names: in its frame, by name, or as ` UID SESSION` at its end."""
+    found = {key: match["id"] for key, shape in _KEYED.items() if (match := shape.search(line.message))}
+    if not found and (rest := after(line.message)) and (tail := _TAIL.match(rest)):
+        found = tail.groupdict()
+    return line.uid or found.get("uid"), line.session or found.get("session")

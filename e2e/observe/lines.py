@@ -10,7 +10,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-MAX_LINE_BYTES = 16 * 1024
+import msgspec
+
+from e2e.observe.messages import speaks
+
+_decode = msgspec.json.Decoder().decode
+
+# As long as an entry of a cloud's log may be: a traceback in one JSON line says what failed in its last words.
+MAX_LINE_BYTES = 256 * 1024
 CUT = " [line cut]"
 
 _ESCAPES = re.compile(
@@ -20,11 +27,22 @@ _ESCAPES = re.compile(
     r"|[\x00-\x08\x0a-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]"
 )
 
-# What collectors put before a line: `[pod/name/container] `, `backend-1  | `, an ISO time.
+# What collectors put before a line, in any order: `[pod/name/container] `, `backend-1  | `, an ISO time,
+# `Nov 25 10:00:00 host uvicorn[123]: `, `stderr F `.
 _COLLECTOR = re.compile(
-    r"(?:\[(?:pod|container)/[^\]\s]+\] ?|[\w.-]+ +\| ?"
-    r"|(?P<time>\[?\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[\d.,]*(?:Z|[+-]\d\d:?\d\d)?\]? ?))+"
+    r"(?P<box>\[(?:pod|container)/[^\]\s]+\]) ?|(?P<service>[\w.-]{1,128}) {1,64}\| ?"
+    r"|(?:[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d(?:\.\d+)?|(?P<iso>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[\d.,]*[+-]\d\d:?\d\d))"
+    r" [\w.-]+ [^\s\[\]:]+\[(?P<pid>\d+)\]: ?"
+    r"|(?P<time>\[?\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[\d.,]*(?:Z| ?[+-]\d\d:?\d\d)?\]? ?)|std(?:out|err) [FP] "
 )
+# What tells one process or thread of a service from another: `[123] `, `(pid 123) `, `[MainThread] `, `pid=123 `.
+_WRITER = re.compile(
+    r"(?:[\[(](?:(?:pid|process|thread|worker)[ :=#]{1,3})?"
+    r"(?P<id>\d{1,10}|\w{0,40}(?:Thread|Process|Worker)[\w-]{0,40})[\])]"
+    r"|(?:pid|process|worker|thread)=(?P<named>[\w-]{1,40}))[:,]? ",
+    re.I,
+)
+_MOST_HEADS = 6
 _LEVEL_NAMES = "DEBUG|INFO|WARNING|WARN|ERROR|CRITICAL|FATAL"
 # `LEVEL:logger:message`, or uvicorn's `LEVEL:     message`.
 _PREFIX = re.compile(rf"(?P<level>{_LEVEL_NAMES}):(?:(?P<logger>[^\s:]+):| +)(?P<message>.*)", re.S)
@@ -41,18 +59,23 @@ _LEVELS = {
     "NOTICE": "INFO",
     "DEFAULT": None,
 }
-_TEXT_KEYS = ("message", "textPayload", "msg")
+_TEXT_KEYS = ("message", "textPayload", "msg", "event", "log")
 _LEVEL_KEYS = ("severity", "level", "levelname")
-_TRACE_KEYS = ("exc_info", "exception", "stack_trace", "traceback")
+_TRACE_KEYS = ("exc_info", "exception", "stack_trace", "traceback", "error", "err", "exc")
+_INNER_KEYS = frozenset({"jsonPayload", "record", "error", "exception"})
+_LOGGER_KEYS, _UID_KEYS, _SESSION_KEYS = ("logger", "name"), ("uid", "user_id"), ("session_id", "session")
+_WRITER_KEYS = frozenset({"pid", "process", "processName", "thread", "threadName"})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Line:
     """One line of a log; a JSON record whose text holds newlines becomes several with the same number.
 
     `text` is what a person reads, `message` is `text` without level and logger. `level` is one of Python's five
     names, or None where the line does not say. `starts` is whether the line opens a record of its own: False for a
-    bare line, which may go on with what stood before it.
+    bare line, which may go on with what stood before it. `writer` names the process or thread that wrote it, `uid`
+    and `session` whom it was about, as far as the line's frame says so. `quoted`: its record began as somebody's
+    words. Not to be changed once made: only the cost of making so many keeps it from being frozen.
     """
 
     n: int
@@ -63,6 +86,10 @@ class Line:
     starts: bool = False
     phase: str = "boot"
     at: float = 0.0
+    writer: str | None = None
+    uid: str | None = None
+    session: str | None = None
+    quoted: bool = False
 
     @property
     def is_error(self) -> bool:
@@ -118,50 +145,126 @@ def clean(raw: bytes | str) -> str:
 
 def envelope(text: str) -> dict[str, Any] | None:
     """The JSON object that a line consists of, when it is a log record; else None."""
-    if not (text.startswith("{") and text.endswith("}")):
-        return None
-    try:
-        record = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    return record if isinstance(record, dict) and _find(record, _TEXT_KEYS + _TRACE_KEYS) is not None else None
+    record = _object(text)
+    return record if record is not None and _parts(_sources(record)) else None
 
 
 def normalise(text: str, n: int, phase: str = "boot", at: float = 0.0) -> list[Line]:
     """The line, or the lines of the message inside its JSON envelope. `text` is clean."""
-    start = _COLLECTOR.match(text)
-    rest = text[start.end() :] if start else text
-    record = envelope(rest)
-    if record is None:
-        return [_plain(rest, text, n, phase, at, timed=bool(start and start["time"]))]
-    level = _level(_find(record, _LEVEL_KEYS))
-    parts = [part for keys in (_TEXT_KEYS, _TRACE_KEYS) if (part := _find(record, keys)) is not None]
-    lines = [clean(line) for part in parts for line in part.splitlines()] or [""]
-    first = _plain(lines[0], lines[0], n, phase, at)
-    logger = first.logger or _find(record, ("logger", "name"))
+    if match := _PREFIX.match(text):
+        level = match["level"]
+        return [Line(n, text, match["message"], _LEVELS.get(level, level), match["logger"], True, phase, at)]
+    rest, writer, timed = (text, None, False) if text.startswith("{") else _unframed(text)
+    if (record := _object(rest)) is not None:
+        sources = _sources(record)
+        if parts := _parts(sources):
+            return _opened(sources, parts, n, phase, at, writer)
+    return [_plain(rest, text, n, phase, at, writer, timed=timed)]
+
+
+def _object(text: str) -> dict[str, Any] | None:
+    if not (text.startswith("{") and text.endswith("}")):
+        return None
+    try:
+        record = _decode(text)
+    except (ValueError, RecursionError):
+        try:
+            record = json.loads(text)  # less strict: a NaN or half of a surrogate pair
+        except (ValueError, RecursionError):
+            return None
+    return record if isinstance(record, dict) else None
+
+
+def _unframed(text: str) -> tuple[str, str | None, bool]:
+    """The text without what collectors and layouts put before it; who wrote it; whether a time was among that."""
+    start, names, timed = 0, [], False
+    for _ in range(_MOST_HEADS):
+        if head := _COLLECTOR.match(text, start):
+            names += filter(None, (head["box"], head["service"], head["pid"]))
+            timed = timed or bool(head["time"])
+        elif head := _WRITER.match(text, start):
+            names.append(head["id"] or head["named"])
+        else:
+            break
+        start = head.end()
+    return text[start:], " ".join(names) or None, timed
+
+
+def _opened(
+    sources: list[dict[str, Any]], parts: list[str], n: int, phase: str, at: float, writer: str | None
+) -> list[Line]:
+    """The lines inside a JSON record."""
+    if len(parts) == 1 and parts[0].isprintable() and parts[0].isascii():
+        lines = parts
+    else:
+        lines = [clean(line) for part in parts for line in part.splitlines()] or [""]
+    record = sources[0]
+    if not _WRITER_KEYS.isdisjoint(record):
+        own = [str(record[key]) for key in sorted(_WRITER_KEYS) if isinstance(record.get(key), int | str)]
+        writer = " ".join((*filter(None, (writer,)), *own))
+    if match := _PREFIX.match(lines[0]):
+        first = Line(n, lines[0], match["message"], _level(match["level"]), match["logger"], True, phase, at, writer)
+    else:
+        opening, _, timed = _unframed(lines[0])
+        first = _plain(opening, lines[0], n, phase, at, writer, timed=timed)
     # A collector calls everything from stderr an error: what the service itself said wins.
-    opened = Line(n, first.text, first.message, first.level or level, logger, first.starts, phase, at)
-    return [opened, *(Line(n, line, line, phase=phase, at=at) for line in lines[1:])]
+    first.level = first.level or _level(_find(sources, _LEVEL_KEYS))
+    first.logger = first.logger or _find(sources, _LOGGER_KEYS)
+    first.uid, first.session = _find(sources, _UID_KEYS), _find(sources, _SESSION_KEYS)
+    if len(lines) == 1:
+        return [first]
+    quoted = speaks(first.message, first.level, first.logger)
+    rest = lines[1:]
+    return [first, *(Line(n, line, line, None, None, False, phase, at, writer, quoted=quoted) for line in rest)]
 
 
-def _plain(text: str, shown: str, n: int, phase: str, at: float, timed: bool = False) -> Line:
+def _plain(text: str, shown: str, n: int, phase: str, at: float, writer: str | None, *, timed: bool = False) -> Line:
     match = _PREFIX.match(text) or (_TIMED.match(text) if timed else None)
     if match is None:
-        return Line(n, shown, text, phase=phase, at=at)
+        return Line(n, shown, text, None, None, False, phase, at, writer)
     level = _level(match["level"])
-    return Line(n, shown, match["message"], level, match["logger"], True, phase, at)
+    return Line(n, shown, match["message"], level, match["logger"], True, phase, at, writer)
 
 
-def _find(record: dict[str, Any], keys: tuple[str, ...]) -> str | None:
-    """The first string under one of the keys, in the record itself or in its `jsonPayload`."""
-    inner = record.get("jsonPayload")
-    for source in (record, inner if isinstance(inner, dict) else {}):
+def _sources(record: dict[str, Any]) -> list[dict[str, Any]]:
+    """The record, and the objects in it that say more of the same event."""
+    if _INNER_KEYS.isdisjoint(record):
+        return [record]
+    return [record, *(inner for key in sorted(_INNER_KEYS) if isinstance(inner := record.get(key), dict))]
+
+
+def _parts(sources: list[dict[str, Any]]) -> list[str]:
+    """The texts of a log record: its message, and beside it what says how it failed; none when it is no log record."""
+    # A record that was rendered already (loguru's) holds all of it, traceback included, under `text`.
+    record = sources[0]
+    if isinstance(record.get("record"), dict) and isinstance(text := record.get("text"), str):
+        return [text]
+    message = _find(sources, _TEXT_KEYS)
+    traces: dict[str, None] = {}
+    for source in sources:
+        for key in _TRACE_KEYS:
+            if key in source:
+                value = source[key]
+                if isinstance(value, list) and all(isinstance(item, str) for item in value):
+                    value = "".join(value)
+                if isinstance(value, str) and value and value != message:
+                    traces[value] = None
+    # The longest says the most; a shorter one that it holds would be the same error told twice.
+    kept = [text for text in traces if not any(text != other and text in other for other in traces)]
+    return ([message] if message is not None else []) + kept
+
+
+def _find(sources: list[dict[str, Any]], keys: tuple[str, ...]) -> str | None:
+    """The first string under one of the keys."""
+    for source in sources:
         for key in keys:
-            if isinstance(value := source.get(key), str):
-                return value
+            if (value := source.get(key)) is not None:
+                if isinstance(value, dict) and key == "level":  # loguru's
+                    value = value.get("name")
+                if isinstance(value, str):
+                    return value
     return None
 
 
 def _level(name: str | None) -> str | None:
-    name = name.upper() if name else None
-    return _LEVELS.get(name, name) if name else None
+    return _LEVELS.get(name := name.upper(), name) if name else None

@@ -4,18 +4,22 @@ import asyncio
 import contextlib
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from e2e.observe.aside import Aside
 from e2e.observe.catalogue import proves, recognise
+from e2e.observe.fingerprint import fingerprint, pattern
 from e2e.observe.imports import ErrorLine, ErrorScanner, Finding, ImportFinding
-from e2e.observe.lines import Line, clean, envelope, normalise
+from e2e.observe.lines import CUT, Line, clean, envelope, normalise
 from e2e.observe.messages import Broken
 from e2e.record.journal import Journal
 
 # Silence after which a held-back traceback or error line is known to be complete.
 _SILENCE_SECONDS = 0.3
+# Of a long line the log file has all that was read, the journal the beginning.
+_SHOWN_CHARS = 16 * 1024
 # The last line of a traceback says more than an ERROR line somewhere before it.
 _EXCEPTION = re.compile(r"[\w.]*(?:Error|Exception|Exit|Interrupt)\b")
 
@@ -91,7 +95,7 @@ class ServiceLog:
         # Redaction is the dearest step of all: a plain line goes through it once.
         stored = first.text if found[0].text is text else self._stored(text)
         self._file.write(stored.encode(errors="replace") + b"\n")
-        shown = "\n".join(line.text for line in lines) if len(lines) > 1 else first.text
+        shown = _shown("\n".join(line.text for line in lines) if len(lines) > 1 else first.text)
         self._last_line = lines[-1].text or self._last_line
         self._journal.write("log", at=at, service=self.service, n=self.lines, level=first.level, text=shown)
         self._recognise(first)
@@ -139,8 +143,10 @@ class ServiceLog:
 
     def _stored(self, text: str) -> str:
         """The line as it was, without secrets; those that JSON escapes disguise included."""
-        if (record := envelope(text)) is not None:
-            safe = self._journal.redactor.value(record)
+        redactor = self._journal.redactor
+        # Without escapes the text of the line is what its strings say.
+        if ("\\" in text or redactor.suspects(text.encode())) and (record := envelope(text)) is not None:
+            safe = redactor.value(record)
             if safe != record:
                 text = json.dumps(safe, ensure_ascii=False)
         return self._safe(text)
@@ -152,8 +158,7 @@ class ServiceLog:
         text = self._journal.redactor.text(line.text)
         if text == line.text:
             return line
-        message = self._journal.redactor.text(line.message)
-        return Line(line.n, text, message, line.level, line.logger, line.starts, line.phase, line.at)
+        return replace(line, text=text, message=self._journal.redactor.text(line.message))
 
     def _recognise(self, line: Line) -> None:
         event = recognise(self.service, line)
@@ -180,10 +185,26 @@ class ServiceLog:
             match finding:
                 case ImportFinding():
                     self._tell_import(finding)
-                case ErrorLine(line, noise):
-                    self._last_error = line.text if not noise else self._last_error
-                    fields = {"level": line.level, "text": line.text, "n": line.n, "noise": noise}
-                    self._journal.write("error_line", at=line.at, service=self.service, **fields)
+                case ErrorLine():
+                    self._tell_error(finding)
+
+    def _tell_error(self, finding: ErrorLine) -> None:
+        line = finding.line
+        self._last_error = line.text if not finding.noise else self._last_error
+        # The same words may stand over any traceback: its last line tells one from another.
+        masked = pattern(" ".join(filter(None, (line.message, finding.exception))))
+        self._journal.write(
+            "error_line",
+            at=line.at,
+            service=self.service,
+            level=line.level,
+            text=_shown(line.text),
+            n=line.n,
+            noise=finding.noise,
+            exception=finding.exception,
+            pattern=masked,
+            fingerprint=fingerprint(line.level, line.logger, masked),
+        )
 
     def _tell_import(self, finding: ImportFinding) -> None:
         broken, first = finding.broken, finding.first
@@ -200,6 +221,8 @@ class ServiceLog:
             line=broken.line,
             phase=first.phase,
             source="log",
+            uid=finding.uid,
+            session=finding.session,
             evidence=list(finding.evidence),
             n=first.n,
         )
@@ -217,3 +240,7 @@ class ServiceLog:
         source, where = self._source
         where = where and self._safe(where)
         self._journal.write("log_source", service=self.service, source=source, state=state, where=where, **fields)
+
+
+def _shown(text: str) -> str:
+    return text if len(text) <= _SHOWN_CHARS else text[:_SHOWN_CHARS] + CUT

@@ -7,16 +7,19 @@ import asyncio
 import os
 import stat
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from e2e.errors import ConfigError
 from e2e.observe.child import READ_BYTES, Child, Sink, Warden
 from e2e.observe.lines import LineSplitter
+from e2e.observe.replay import Replay
 
 # A rotation takes the name away for a moment; a name that is gone for longer is a loss.
 _VANISHED_SECONDS = 1.0
+# Enough of what was read last to know it again; log lines differ by their time, if by nothing else.
+_MARK_BYTES = 256
 
 # Told of each change: the state of the journal's `log_source` record and, when it failed, why.
 Told = Callable[[str, str | None], None]
@@ -39,8 +42,9 @@ class FileSource:
     """Follows a file from its present end; a file that does not exist yet is read from its start once it does.
 
     A rotated file (another one under the name) is read to its end before the new one is; a truncated file is read
-    from its start. Two rotations within one poll lose the file between them. The source failed while the file cannot
-    be read or its name is gone, until one can be opened again; what is still held is read on meanwhile.
+    from its start, also when it has outgrown the place again by the next look. Two rotations within one poll lose the
+    file between them. The source failed while the file cannot be read or its name is gone, until one can be opened
+    again; what is still held is read on meanwhile.
     """
 
     kind = "file"
@@ -53,6 +57,7 @@ class FileSource:
         self._poll = poll
         self._file: BinaryIO | None = None
         self._splitter = LineSplitter()
+        self._mark = b""
         self._task: asyncio.Task[None] | None = None
         self._was_open = False
         self._problem: str | None = None
@@ -95,15 +100,24 @@ class FileSource:
         if file is None:
             return
         try:
-            if os.fstat(file.fileno()).st_size < file.tell():
+            if self._rewritten(file):
                 self._end_line()
                 file.seek(0)
             while data := file.read(READ_BYTES):
+                self._mark = (self._mark + data)[-_MARK_BYTES:]
                 for line, size in self._splitter.feed(data):
                     self._sink(line, size)
                 await asyncio.sleep(0)
         except OSError as error:
             self._problem = error.strerror
+
+    def _rewritten(self, file: BinaryIO) -> bool:
+        """Whether the file no longer holds what was read last: it was truncated."""
+        at = file.tell()
+        size = os.fstat(file.fileno()).st_size
+        if size <= at:
+            return size < at
+        return os.pread(file.fileno(), len(self._mark), at - len(self._mark)) != self._mark
 
     def _replaced(self) -> bool:
         try:
@@ -129,8 +143,10 @@ class FileSource:
             self._problem = error.strerror
             return
         self._missed = None
+        self._mark = b""
         if from_end:
-            self._file.seek(0, os.SEEK_END)
+            end = self._file.seek(0, os.SEEK_END)
+            self._mark = os.pread(self._file.fileno(), _MARK_BYTES, max(0, end - _MARK_BYTES))[:end]
         self._tell()
 
     def _miss(self) -> None:
@@ -162,7 +178,8 @@ class FileSource:
 class CommandSource:
     """Follows the output of a command, such as `kubectl logs -f`, which is started again when it ends too early.
 
-    A command that repeats old lines when it starts again has them counted again; `--since=1s` and its like help.
+    What it repeats when it starts again is left out. What it says first of the time before the run is not known to be
+    old: `--tail=0` and its like keep that away.
     `backoff` is the first wait in seconds; it doubles up to 15 s, and begins anew after a minute that went well.
     """
 
@@ -177,6 +194,7 @@ class CommandSource:
         self._backoff = backoff
         self._child: Child | None = None
         self._task: asyncio.Task[None] | None = None
+        self._replay = Replay()
         self._last = b""
         self._reading = False
 
@@ -194,9 +212,11 @@ class CommandSource:
             await self._child.end(grace)
             if ended:
                 self._tell_end(self._child)
+        self._pass_on(self._replay.ended())
         return "closed"
 
     async def _start(self) -> None:
+        self._pass_on(self._replay.restarted())
         self._child = await Child.start(self._argv, self._line, self._guard)
         self._reading = True
         self._told("open", None)
@@ -209,7 +229,11 @@ class CommandSource:
 
     def _line(self, line: bytes, size: int) -> None:
         self._last = line or self._last
-        self._sink(line, size)
+        self._pass_on(self._replay.lines(line, size))
+
+    def _pass_on(self, lines: Iterable[tuple[bytes, int]]) -> None:
+        for line, size in lines:
+            self._sink(line, size)
 
     async def _keep_running(self) -> None:
         loop = asyncio.get_running_loop()

@@ -4,7 +4,7 @@ import shlex
 from typing import Any
 
 from e2e.report.blocks import Block, Code, Items, Log, Mark, Marks, Pairs, Prose, Section, SideBySide, View
-from e2e.report.view_services import endpoint_table, imports_section, service_section
+from e2e.report.view_services import endpoint_table, error_table, imports_section, service_section
 from e2e.report.view_stream import (
     arrivals,
     excerpt_log,
@@ -144,6 +144,8 @@ def _log_blocks(summary: Summary) -> list[Block]:
     errors = summary["errors"]
     if errors["count"] or errors["noise"]:
         blocks.append(Prose(f"{many(errors['count'], 'error line')}, and {errors['noise']} known to be harmless."))
+    if errors["groups"]:
+        blocks.append(error_table(errors))
     if errors["lines"]:
         lines = [f"{e['t']:9.3f} {e['service']} {e['level']} {e['text']}" for e in errors["lines"][:20]]
         blocks.append(Log(f"error lines ({len(lines)} of {errors['count']})", lines))

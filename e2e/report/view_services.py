@@ -8,6 +8,8 @@ from e2e.verdict.check import many
 
 Summary = dict[str, Any]
 
+_ERROR_ROWS = 20
+
 STATUS = {"healthy": "pass", "exited": "fail", "unhealthy": "fail"}
 
 
@@ -141,6 +143,18 @@ def endpoint_table(summary: Summary) -> list[Block]:
 
 def _tolerated(row: dict[str, Any]) -> str:
     return " (tolerated)" if row["shows"] == "inconclusive" else ""
+
+
+def error_table(errors: Summary) -> Table:
+    """Error lines by what they say, the most frequent first; a fingerprint is the same in every run."""
+    rows = [
+        [group["service"], group["level"], group["pattern"], str(group["count"]), group["fingerprint"]]
+        for group in errors["groups"][:_ERROR_ROWS]
+    ]
+    more = sum(group["count"] for group in errors["groups"][_ERROR_ROWS:]) + errors["ungrouped"]
+    if more:
+        rows.append(["", "", "others", str(more), ""])
+    return Table(["service", "level", "error", "lines", "fingerprint"], rows, numeric=frozenset({3}))
 
 
 def imports_section(summary: Summary) -> Section:

@@ -7,7 +7,7 @@ from typing import Any
 
 from e2e.verdict.bounded import Bounded, BoundedCounter
 from e2e.verdict.lifecycle import Lifecycle
-from e2e.verdict.logs import Excerpt, ImportProblems, LogLine
+from e2e.verdict.logs import ErrorLines, Excerpt, ImportProblems, LogLine
 from e2e.verdict.services import Service, ServiceLog, why_not_read
 from e2e.verdict.sessions import MAX_IDS, REALTIME, Latencies, Session
 from e2e.verdict.stored import unstored
@@ -47,8 +47,7 @@ class Facts:
     events: Bounded[Record] = field(default_factory=lambda: Bounded(1000))
     lifecycle: Lifecycle = field(default_factory=Lifecycle)
     imports: ImportProblems = field(default_factory=ImportProblems)
-    errors: Bounded[Record] = field(default_factory=lambda: Bounded(50))
-    noise: int = 0
+    errors: ErrorLines = field(default_factory=ErrorLines)
     drains: Drains = field(default_factory=Drains)
     generator: Generator = field(default_factory=Generator)
     arrivals: Record | None = None
@@ -213,11 +212,9 @@ class _Fold:
         self.facts.excerpt.mark(str(record.get("service")), record.get("n"), "import_error")
 
     def error_line(self, record: Record) -> None:
-        if record.get("noise"):
-            self.facts.noise += 1
-            return
-        self.facts.errors.add(record)
-        self.facts.excerpt.mark(str(record.get("service")), record.get("n"), "error")
+        self.facts.errors.fold(record)
+        if not record.get("noise"):
+            self.facts.excerpt.mark(str(record.get("service")), record.get("n"), "error")
 
     def routes(self, record: Record) -> None:
         # A service that only answers over HTTP was still seen.

@@ -79,6 +79,53 @@ class ImportProblems:
         return iter(self.groups.values())
 
 
+@dataclass(slots=True)
+class ErrorGroup:
+    """Error lines of one service with one fingerprint. `example` is the first of them."""
+
+    service: str
+    fingerprint: str
+    level: str
+    pattern: str
+    example: str
+    exception: str | None
+    t: float
+    count: int = 1
+
+
+class ErrorLines:
+    """The ERROR and CRITICAL lines that are no import errors: the first ones, and all counted by fingerprint.
+
+    `noise` counts those that clean sessions have too, `ungrouped` those of fingerprints that came when it was full.
+    """
+
+    def __init__(self) -> None:
+        self.first: Bounded[dict[str, Any]] = Bounded(50)
+        self.noise = 0
+        self.ungrouped = 0
+        self._groups: dict[tuple[str, str], ErrorGroup] = {}
+
+    def fold(self, record: dict[str, Any]) -> None:
+        if record.get("noise"):
+            self.noise += 1
+            return
+        self.first.add(record)
+        service, text = str(record.get("service") or "?"), str(record.get("text") or "")
+        key = service, str(record.get("fingerprint") or text)
+        if key in self._groups:
+            self._groups[key].count += 1
+        elif len(self._groups) >= _GROUPS:
+            self.ungrouped += 1
+        else:
+            level, pattern = str(record.get("level") or ""), str(record.get("pattern") or text)
+            self._groups[key] = ErrorGroup(*key, level, pattern, text, record.get("exception"), record["t"])
+
+    @property
+    def groups(self) -> list[ErrorGroup]:
+        """The most frequent first; of equals the earliest."""
+        return sorted(self._groups.values(), key=lambda group: (-group.count, group.t))
+
+
 class Excerpt:
     """Lines worth quoting: those that the catalogue knows, and the first and last others while sessions streamed.
 

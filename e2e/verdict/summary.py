@@ -1,5 +1,6 @@
 """`run.json`: everything that a report, a comparison or another program needs to know of a run, as plain data."""
 
+from dataclasses import asdict
 from typing import Any
 
 from e2e.verdict.checks_lifecycle import event_seen
@@ -282,8 +283,14 @@ def _session(session: Session) -> dict[str, Any]:
 
 
 def _errors(facts: Facts) -> dict[str, Any]:
-    lines = [{n: r.get(n) for n in ("t", "service", "level", "text")} for r in facts.errors]
-    return {"count": facts.errors.total, "noise": facts.noise, "lines": lines}
+    errors = facts.errors
+    return {
+        "count": errors.first.total,
+        "noise": errors.noise,
+        "groups": [asdict(group) for group in errors.groups],
+        "ungrouped": errors.ungrouped,
+        "lines": [{n: r.get(n) for n in ("t", "service", "level", "text")} for r in errors.first],
+    }
 
 
 def _excerpt(facts: Facts) -> dict[str, Any]:

@@ -137,7 +137,7 @@ def test_configurations_in_the_docs_are_targets(tmp_path):
         for line in block.splitlines()
         if line.startswith("log = ")
     ]
-    assert len(whole) == 1 and rows and len(logs) == 2
+    assert len(whole) == 1 and rows and len(logs) == 5
     for log in logs:
         text = whole[0].replace("[targets.local.pusher]", f"{log}\n\n[targets.local.pusher]") + "\n".join(rows)
         tomllib.loads(text)

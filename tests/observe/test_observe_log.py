@@ -43,7 +43,7 @@ def test_splitter_drops_the_rest_of_a_huge_line_without_keeping_it():
     found += splitter.feed(b"end\nnext\n")
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert peak < 1_000_000
+    assert peak < 6 * MAX_LINE_BYTES
     assert [len(line) <= MAX_LINE_BYTES + 20 for line, _ in found] == [True, True]
     assert found[0][0].endswith(b"[line cut]") and found[0][1] == 10_000_004 and found[1] == (b"next", 5)
 
@@ -124,6 +124,54 @@ def test_records_of_a_log(journal, tmp_path):
     assert [(r["n"], r["noise"]) for r in records(journal, "error_line")] == [(2, False)]
     (found,) = records(journal, "import_error")
     assert (found["module"], found["phase"], found["source"], found["n"]) == ("late", "stream", "log", 4)
+
+
+def test_whose_an_error_was_and_its_fingerprint(journal, tmp_path):
+    log = ServiceLog("pusher", journal, tmp_path / "pusher.log")
+    for line in (
+        "ERROR:routers.pusher:batch: No module named 'aac' u-1 s-1",
+        "ERROR:routers.pusher:received 1011 from u-1",
+        "ERROR:routers.pusher:received 1006 from u-2",
+        "ERROR:    Exception in ASGI application",
+        "Traceback (most recent call last):",
+        '  File "/app/a.py", line 2, in get',
+        "    return found[key]",
+        "KeyError: 'geo'",
+        "ERROR:    Exception in ASGI application",
+        "Traceback (most recent call last):",
+        '  File "/app/a.py", line 9, in get',
+        "    s.recv()",
+        "socket.timeout: timed out",
+    ):
+        log.take(line.encode())
+    log.close()
+    (found,) = records(journal, "import_error")
+    assert (found["uid"], found["session"]) == ("u-1", "s-1")
+    told = records(journal, "error_line")
+    assert [r["pattern"] for r in told] == [
+        "received <n> from <n>",
+        "received <n> from <n>",
+        "Exception in ASGI application KeyError: 'geo'",
+        "Exception in ASGI application socket.timeout: timed out",
+    ]
+    assert told[0]["fingerprint"] == told[1]["fingerprint"]
+    assert len({r["fingerprint"] for r in told}) == 3
+    assert told[2]["exception"] == "KeyError: 'geo'"
+
+
+def test_a_long_traceback_in_one_json_line_is_read_to_its_last_word(journal, tmp_path):
+    frames = "".join(
+        f'  File "/app/deep/module_{n}.py", line {n}, in call\n    return await app(scope)\n' for n in range(900)
+    )
+    text = f"Traceback (most recent call last):\n{frames}ModuleNotFoundError: No module named 'geopy'"
+    data = json.dumps({"severity": "ERROR", "message": text}).encode() + b"\n"
+    assert 64_000 < len(data) < MAX_LINE_BYTES
+    log = ServiceLog("backend", journal, tmp_path / "backend.log")
+    for line, size in LineSplitter().feed(data):
+        log.take(line, size)
+    log.close()
+    (found,) = records(journal, "import_error")
+    assert (found["module"], found["file"], found["line"]) == ("geopy", "/app/deep/module_899.py", 899)
 
 
 def test_a_source_that_failed_says_so_when_it_closes(tmp_path):

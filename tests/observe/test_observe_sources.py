@@ -113,6 +113,20 @@ async def test_rotation_and_truncation_lose_nothing(tmp_path, caught):
     assert caught.lines == ["1", "2", "3", "4", "5", *["6"] * 10, "7"]
 
 
+async def test_a_file_that_was_truncated_and_has_outgrown_the_place_is_read_from_its_start(tmp_path, caught):
+    path = tmp_path / "a.log"
+    path.write_text("before the run\n")
+    source = FileSource(path, caught.sink, caught.tell, poll=60)
+    await source.open()
+    await source._look()
+    append(path, "one\n")
+    await source._look()
+    path.write_text("".join(f"new {n}\n" for n in range(100)))  # as `copytruncate` of logrotate under a busy writer
+    await source._look()
+    await source.close()
+    assert caught.lines == ["one", *(f"new {n}" for n in range(100))]
+
+
 async def test_a_file_that_vanishes_failed_until_another_one_comes(tmp_path, caught):
     path = tmp_path / "a.log"
     path.write_text("")
@@ -173,7 +187,19 @@ async def test_a_command_that_ends_early_failed_and_is_started_again(caught, gua
     await until(lambda: caught.states[:4] == ["open", "failed", "open", "failed"])
     await source.close()
     assert caught.told[1] == ("failed", "ended with code 3: no such pod")
-    assert caught.lines[:4] == ["line", "no such pod"] * 2
+    assert caught.lines == ["line", "no such pod"]  # what it said again is left out
+
+
+async def test_what_a_command_says_again_when_it_starts_again_is_left_out(tmp_path, caught, guard):
+    log = tmp_path / "pod.log"
+    log.write_text("1\nsame\n2\nsame\n3\n")
+    script = f"text = open({str(log)!r}).read(); print(text, end=''); open({str(log)!r}, 'a').write('more\\n')"
+    source = CommandSource([sys.executable, "-c", script], caught.sink, caught.tell, guard, backoff=0.05)
+    await source.open()
+    await until(lambda: caught.lines.count("more") >= 2)
+    await source.close()
+    assert caught.lines[:7] == ["1", "same", "2", "same", "3", "more", "more"]
+    assert caught.lines[7:] == ["more"] * (len(caught.lines) - 7)
 
 
 async def test_a_command_that_ended_just_before_the_run_failed_too(caught, guard):

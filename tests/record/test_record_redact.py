@@ -1,3 +1,5 @@
+import time
+
 import pytest
 
 from e2e.record.redact import MASK, Redactor
@@ -49,6 +51,19 @@ def test_the_quick_look_never_misses_what_the_patterns_would_find():
     for text, _ in [*LEAKS, ("an own-secret here", "")]:
         assert redactor.suspects(text.encode()), text
     assert not redactor.suspects(b"INFO:routers.transcribe:_listen e2e-test")
+    assert not redactor.suspects(b'{"type":"log","service":"backend","n":7}')
+
+
+@pytest.mark.parametrize("unit", ["a-", "a.", "eyJaaaaaaaa-", "token", "token =", "://", "a:", "bearer "])
+def test_time_grows_with_the_text_and_not_with_its_square(unit):
+    def seconds(chars):
+        text = "key " + unit * (chars // len(unit))
+        began = time.process_time()
+        Redactor(["own-secret"]).text(text)
+        return time.process_time() - began
+
+    # Sixteen times the text: 256 times the time, were it the square.
+    assert seconds(64_000) < 80 * max(min(seconds(4_000) for _ in range(3)), 0.0005)
 
 
 def test_redacting_twice_changes_nothing_more():

@@ -328,7 +328,7 @@ def test_noise_of_our_own_probes_is_only_counted(tmp_path):
         j.write("error_line", service="backend", level="ERROR", text=text, n=3, noise=True)
 
     _, _, summary = one(tmp_path, [], write)
-    assert summary["errors"] == {"count": 0, "noise": 1, "lines": []}
+    assert summary["errors"] == {"count": 0, "noise": 1, "groups": [], "ungrouped": 0, "lines": []}
 
 
 def test_many_sessions_keep_what_their_late_lines_say(tmp_path, monkeypatch):
@@ -373,3 +373,40 @@ def test_any_lines_are_no_log_of_a_service():
     assert "none that only pusher says" in why_not_read(log, None, "pusher")
     log.proof = "INFO:routers.pusher:_websocket_util_trigger e2e-test"
     assert why_not_read(log, None, "pusher") is None
+
+
+def test_errors_are_counted_by_service_and_fingerprint_so_that_two_runs_can_be_held_against_each_other(tmp_path):
+    def write(*numbers, new=False):
+        def lines(j):
+            for number in numbers:
+                fields = {"pattern": "received <n>", "fingerprint": "aa01", "exception": None, "noise": False}
+                j.write(
+                    "error_line", service="backend", level="ERROR", text=f"ERROR:x:received {number}", n=1, **fields
+                )
+            if new:
+                fields = {"pattern": "boom", "fingerprint": "bb02", "exception": "KeyError: 1", "noise": False}
+                j.write("error_line", service="pusher", level="CRITICAL", text="CRITICAL:x:boom", n=2, **fields)
+
+        return lines
+
+    _, _, before = one(tmp_path / "before", [], write(1011, 1006))
+    _, _, after = one(tmp_path / "after", [], write(1006, 1011, 1000, new=True))
+    counts = [{(g["service"], g["fingerprint"]): g["count"] for g in s["errors"]["groups"]} for s in (before, after)]
+    assert counts == [{("backend", "aa01"): 2}, {("backend", "aa01"): 3, ("pusher", "bb02"): 1}]
+    example = after["errors"]["groups"][1]
+    assert (example["example"], example["level"], example["exception"]) == (
+        "CRITICAL:x:boom",
+        "CRITICAL",
+        "KeyError: 1",
+    )
+
+
+def test_error_lines_of_an_endless_number_of_kinds_are_bounded(tmp_path):
+    def write(j):
+        for n in range(300):
+            text = f"ERROR:x:kind {n}"
+            j.write("error_line", service="backend", level="ERROR", text=text, n=n, noise=False)
+
+    _, _, summary = one(tmp_path, [], write)
+    errors = summary["errors"]
+    assert len(errors["groups"]) == 100 and errors["ungrouped"] == 200 and errors["count"] == 300
