@@ -29,6 +29,7 @@ _import_module = importlib.import_module
 
 # Frames of the import machinery: warnings are not placed there, and Python cuts them out of tracebacks where it can.
 _MACHINERY = {"co_filename": "<frozen importlib._bootstrap>", "co_name": "_call_with_frames_removed"}
+_HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "")
 _STDLIB = os.path.join(os.path.dirname(os.path.abspath(os.__file__)), "")
 _INSTALLED = (os.sep + "site-packages" + os.sep, os.sep + "dist-packages" + os.sep)
 
@@ -96,7 +97,7 @@ class _Probe:
         if not path or path[0] == "<":
             return False
         path = os.path.abspath(path)
-        if path.startswith(_STDLIB):
+        if path.startswith((_STDLIB, _HERE)):
             return False
         for root in self.roots:
             if path.startswith(root):
@@ -290,10 +291,10 @@ def _hooked_import(name, globals=None, locals=None, fromlist=(), level=0):
     try:
         module = _import(name, globals, locals, fromlist, level)
     except Exception as error:
-        _tell_failure(_getframe(1), name, level, globals, error)
+        _tell_failure(_caller(2), name, level, globals, error)
         raise
-    frame = _getframe(1)
     try:
+        frame = _getframe(1)
         sites = _probe.files[frame.f_code.co_filename]
         if sites is None:
             if not _probe.watch or (frame.f_code.co_filename, name, fromlist) in _probe.boring:
@@ -303,30 +304,39 @@ def _hooked_import(name, globals=None, locals=None, fromlist=(), level=0):
             return module
     except Exception:  # a site that is not known yet, or one that cannot be kept
         pass
-    return _tell_success(frame, name, fromlist, module, True)
+    return _tell_success(_caller(2), name, fromlist, module, True)
 
 
 def _hooked_import_module(name, package=None):
     try:
         module = _import_module(name, package)
     except Exception as error:
-        _tell_failure(_getframe(1), name, 0, None, error)
+        _tell_failure(_caller(2), name, 0, None, error)
         raise
-    _tell_success(_getframe(1), getattr(module, "__name__", name), None, module, False)
+    _tell_success(_caller(2), getattr(module, "__name__", name), None, module, False)
     return module
+
+
+def _caller(depth):
+    """The frame that imports; None where the interpreter does so by itself."""
+    try:
+        return _getframe(depth)
+    except ValueError:
+        return None
 
 
 def _tell_success(frame, name, fromlist, module, statement):
     try:
         fromlist = tuple(fromlist) if fromlist else None
-        return _probe.succeeded(frame, name, fromlist, module, statement)
+        return module if frame is None else _probe.succeeded(frame, name, fromlist, module, statement)
     except Exception:
         return module
 
 
 def _tell_failure(frame, name, level, globals, error):
     try:
-        _probe.failed(frame, name, level, globals, error)
+        if frame is not None:
+            _probe.failed(frame, name, level, globals, error)
     except Exception:
         pass
 
