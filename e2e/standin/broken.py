@@ -23,7 +23,7 @@ def swallowed() -> None:
     try:
         from e2e.standin.models import Geolocation
     except ImportError:
-        Geolocation = None  # noqa: F841, N806
+        Geolocation = None  # noqa: F841
 
 
 def while_streaming() -> None:

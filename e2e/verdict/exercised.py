@@ -78,7 +78,9 @@ class Exercised:
         count = sum(s.service == service for s in self.statements.values())
         aside = "" if probe.get("complete") else ", and more that it had no room for"
         pythons = " and ".join(map(str, probe.get("python") or ()))
-        return f"import probe of {service}: {count} imports in {probe['processes']} processes (Python {pythons}){aside}"
+        number = probe["processes"]
+        where = "1 process" if number == 1 else f"{number} processes"
+        return f"import probe of {service}: {count} import statements in {where} (Python {pythons}){aside}"
 
     def summary(self) -> dict[str, Any]:
         """As in `run.json`: the watched imports, or those of the services' own modules where none is watched."""
@@ -88,7 +90,7 @@ class Exercised:
             modules = [m for m in watch if statement.exercises(m.removesuffix(".*"))]
             used.update(modules)
             if modules or (not watch and statement.own):
-                rows.append(_row(statement))
+                rows.append(_row(statement, modules or [statement.module]))
         rows.sort(key=lambda row: (row["module"], row["service"], row["file"], row["line"]))
         return {
             "services": {name: {"saw": self.saw(name), "words": self.words(name)} for name in sorted(self.probes)},
@@ -105,10 +107,10 @@ class Exercised:
         }
 
 
-def _row(statement: Statement) -> dict[str, Any]:
+def _row(statement: Statement, modules: list[str]) -> dict[str, Any]:
     return {
         "import": statement.text,
-        "module": statement.module,
+        "module": ", ".join(modules),
         "service": statement.service,
         "file": statement.file,
         "line": statement.line,

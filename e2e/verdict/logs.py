@@ -65,7 +65,7 @@ class ImportProblems:
         if known is not None:
             self.total -= known.count
             known.source, known.count = f"{record.get('source') or 'log'}, {PROBE}", 1
-            known.evidence = _evidence(record)
+            known.evidence, known.kind = _evidence(record), record.get("kind") or known.kind
             return
         key = _key(record)
         if key in self.groups:
@@ -81,7 +81,8 @@ class ImportProblems:
         if known is not None:
             if PROBE not in known.source:
                 known.source = f"{known.source}, {PROBE}"
-                known.file, known.line = known.file or record.get("file"), known.line or record.get("line")
+                if known.line is None:
+                    known.file, known.line = record.get("file"), record.get("line")
             elif known.source == PROBE:
                 known.count += record.get("count") or 1
                 self.total += record.get("count") or 1
@@ -134,13 +135,15 @@ def _problem(record: dict[str, Any], source: str, evidence: list[str]) -> Import
 
 
 def _same_place(problem: ImportProblem, record: dict[str, Any]) -> bool:
-    """Whether both may be of the same statement: a log often names no place, and names it by the whole path."""
-    ours, theirs = problem.file, record.get("file")
-    if not ours or not theirs:
+    """Whether both may be of the same statement.
+
+    A log names the importing file by its whole path, or only the file that lacks the name, which has no line.
+    """
+    ours, theirs = (problem.file, problem.line), (record.get("file"), record.get("line"))
+    if None in ours or None in theirs:
         return True
-    lines = {problem.line, record.get("line")} - {None}
-    short, long = sorted((ours, theirs), key=len)
-    return len(lines) < 2 and (long == short or long.endswith(f"/{short}"))
+    short, long = sorted((str(ours[0]), str(theirs[0])), key=len)
+    return ours[1] == theirs[1] and (long == short or long.endswith(f"/{short}"))
 
 
 class Excerpt:
