@@ -1,4 +1,4 @@
-"""What the import probe costs a service: `python -m benchmarks.probe [ROUNDS]`.
+"""What the import probe costs a service: `python -m benchmarks.probe [ROUNDS [REQUESTS]]`.
 
 Two copies of one small service (fastapi on uvicorn, imports inside its handler as in the real services), one with the
 probe and one without, are asked the same requests in turns. Their own CPU time is compared, round by round; the order
@@ -21,7 +21,17 @@ import psutil
 from e2e.cli.standin import free_port
 from e2e.observe.exercise import PROBE
 
-REQUESTS = 300
+# One statement that was seen before, as it stands in a handler, and in a loop that does nothing else.
+ONE_IMPORT = """
+import models.geolocation, time
+def handler(times):
+    begin = time.process_time()
+    for _ in range(times):
+        from models.geolocation import Geolocation
+    return time.process_time() - begin
+handler(1000)
+print(handler(200_000) / 200_000 * 1e9)
+"""
 
 SERVICE = """
     import json
@@ -52,15 +62,17 @@ MODELS = {
 }
 
 
+def environment(tree: Path, facts: Path | None) -> dict[str, str]:
+    """That of a service with the probe; with `facts` None, of one without."""
+    probe = {"PYTHONPATH": str(PROBE), "E2E_PROBE_DIR": str(facts), "E2E_PROBE_WATCH": "models.*"}
+    return dict(os.environ) | {"E2E_PROBE_ROOT": str(tree)} | (probe if facts else {})
+
+
 class Server:
     """The service in a process of its own, with the probe or without."""
 
     def __init__(self, tree: Path, facts: Path | None) -> None:
-        port = free_port()
-        env = dict(os.environ)
-        if facts is not None:
-            env |= {"PYTHONPATH": str(PROBE), "E2E_PROBE_DIR": str(facts), "E2E_PROBE_ROOT": str(tree)}
-            env |= {"E2E_PROBE_WATCH": "models.*"}
+        port, env = free_port(), environment(tree, facts)
         command = [sys.executable, "-m", "uvicorn", "main:app", "--port", str(port), "--log-level", "warning"]
         self._process = subprocess.Popen(command, cwd=tree, env=env)
         self._client = httpx.Client(base_url=f"http://127.0.0.1:{port}")
@@ -116,7 +128,16 @@ def tell(what: str, pairs: list[tuple[float, float]]) -> float:
     return ratio
 
 
-def main(rounds: int = 30) -> None:
+def one_import(tree: Path, facts: Path | None) -> float:
+    """Nanoseconds of CPU."""
+    (tree / "one.py").write_text(ONE_IMPORT)
+    done = subprocess.run(
+        [sys.executable, "one.py"], cwd=tree, env=environment(tree, facts), capture_output=True, text=True, check=True
+    )
+    return float(done.stdout)
+
+
+def main(rounds: int = 30, requests: int = 300) -> None:
     with tempfile.TemporaryDirectory() as place, ExitStack() as stack:
         tree, facts = Path(place) / "service", Path(place) / "facts"
         (tree / "models").mkdir(parents=True)
@@ -131,10 +152,13 @@ def main(rounds: int = 30) -> None:
 
         servers = {probe: stack.enter_context(Server(tree, facts if probe else None)) for probe in (False, True)}
         for server in servers.values():
-            server.work(REQUESTS)
-        tell(f"{REQUESTS} requests, three imports each", paired(lambda probe: servers[probe].work(REQUESTS), rounds))
+            server.work(requests)
+        tell(f"{requests} requests, three imports each", paired(lambda probe: servers[probe].work(requests), rounds))
         tell("start", paired(start, max(2, rounds // 5)))
+        pairs = paired(lambda probe: one_import(tree, facts if probe else None), max(2, rounds // 5))
+        without, probed = (statistics.median(column) for column in zip(*pairs, strict=True))
+        print(f"one import that was seen before: {without:.0f} ns without the probe, {probed:.0f} ns with it")
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:2]))
+    main(*map(int, sys.argv[1:3]))

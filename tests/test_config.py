@@ -73,6 +73,15 @@ def config(tmp_path):
     return load
 
 
+def test_imports_that_a_run_looks_after(config):
+    text = '[targets.local.imports]\nwatch = ["models.*", "utils.x"]\noptional = ["*.trial"]\nrequired = ["redis"]\n'
+    spec = config(MINIMAL + text, environ={}).backend.imports
+    assert (spec.watch, spec.optional, spec.required) == (("models.*", "utils.x"), ("*.trial",), ("redis",))
+    for wrong in ("models/place.py", "*.place", "models.*.x", "a, b", ""):
+        with pytest.raises(ConfigError, match=r"imports\.watch: .* names no module; write a module such as"):
+            config(MINIMAL + f'[targets.local.imports]\nwatch = ["{wrong}"]\n', environ={})
+
+
 def test_a_url_is_all_that_a_target_needs(config):
     target = config(MINIMAL, environ={})
     assert (target.name, target.backend.url, target.pusher) == ("local", "http://127.0.0.1:10220", None)

@@ -36,12 +36,13 @@ class Fact(NamedTuple):
 
 @dataclass(slots=True)
 class _Process:
-    """How far the files of one process were read. `cells` are the facts by their counters."""
+    """How far the files of one process were read. `cells` are the facts by their counters; `fresh`: it had news."""
 
     path: Path
     offset: int = 0
     python: str | None = None
     full: bool = False
+    fresh: bool = False
     cells: dict[int, Fact] = field(default_factory=dict)
 
 
@@ -71,8 +72,11 @@ class Exercise:
 
     def look(self, phase: str, *, count: bool = True) -> None:
         """Tell what is new; with `count` also how often what is known was used since the last time."""
+        processes = list(self._read())
+        if not count and not any(process.fresh for process in processes):
+            return
         totals: dict[Fact, int] = {}
-        for process in self._read():
+        for process in processes:
             counts = _counts(process.path)
             for cell, fact in process.cells.items():
                 totals[fact] = totals.get(fact, 0) + (counts[cell] if cell < len(counts) else 0)
@@ -150,6 +154,7 @@ class Exercise:
             except OSError:
                 continue
             process.offset += len(lines) + len(complete)
+            process.fresh = bool(lines)
             for line in lines.splitlines():
                 _take(process, line)
             yield process

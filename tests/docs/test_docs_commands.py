@@ -43,6 +43,10 @@ SHORTENED: dict[str, tuple[str, set[int]]] = {
         f"e2e run smoke --standin {QUICK} --fault session=close-1011",
         {1},
     ),
+    "e2e run smoke --standin --fault import=swallowed": (
+        f"e2e run smoke --standin {QUICK} --chunks 30 --fault import=swallowed",
+        {1},
+    ),
     # The real services are not here: their command is not found, which is said, with the code for it.
     "e2e run smoke": ("e2e run smoke", {2}),
     "e2e run smoke --target local": ("e2e run smoke --target local", {2}),

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import pytest
 
@@ -42,17 +43,17 @@ def tree(tmp_path):
 def execute(tree, tmp_path):
     """Run a script in the tree; gives the ended process, and each fact with its count."""
 
-    def run(script, *, probe=True, watch="", path="", arguments=("main.py",), code=0, root=None):
+    def run(script, *, probe=True, watch="", path="", arguments=("main.py",), code=0, python=sys.executable):
         (tree / "main.py").write_text(textwrap.dedent(script))
         facts = tmp_path / f"facts{len(list(tmp_path.iterdir()))}"
         facts.mkdir()
         env = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
         if probe:
             env |= {"PYTHONPATH": os.pathsep.join(filter(None, (str(PROBE), path))), "E2E_PROBE_DIR": str(facts)}
-            env |= {"E2E_PROBE_ROOT": str(root or tree), "E2E_PROBE_WATCH": watch}
+            env |= {"E2E_PROBE_ROOT": str(tree), "E2E_PROBE_WATCH": watch}
         elif path:
             env["PYTHONPATH"] = path
-        done = subprocess.run([sys.executable, *arguments], cwd=tree, env=env, capture_output=True, text=True)
+        done = subprocess.run([python, *arguments], cwd=tree, env=env, capture_output=True, text=True)
         assert done.returncode == code, done.stderr
         return done, read(facts)
 
@@ -214,6 +215,25 @@ def test_the_service_behaves_as_without_it(execute, tree):
     assert facts
     assert (with_probe.stdout, with_probe.stderr) == (without.stdout, without.stderr)
     assert "main.py:21: UserWarning: old" in without.stderr
+
+
+def other_pythons():
+    """Interpreters of other versions that are on this machine."""
+    homes = [Path.home() / ".pyenv" / "versions", Path("/usr/bin"), Path("/usr/local/bin")]
+    for minor in range(9, 15):
+        found = [p for home in homes for p in (*home.glob(f"3.{minor}.*/bin/python"), home / f"python3.{minor}")]
+        yield from (str(p) for p in found[:1] if p.is_file() and minor != sys.version_info.minor)
+
+
+@pytest.mark.parametrize("python", list(other_pythons()))
+def test_every_python_that_is_here(execute, tree, python):
+    (tree / "models" / "warns.py").write_text("import warnings\nwarnings.warn('old', stacklevel=2)\n")
+    with_probe, facts = execute(BEHAVIOUR, python=python)
+    without, _ = execute(BEHAVIOUR, python=python, probe=False)
+    assert (with_probe.stdout, with_probe.stderr) == (without.stdout, without.stderr)
+    assert ("ImportError", "main.py", 7, "models.lazy", "gone") in failures(facts)
+    assert ("ImportError", "two.py", 1, "models.one", "first") in failures(facts)
+    assert uses(facts)["main.py", 5, "models.lazy", "found"] == 1
 
 
 @pytest.mark.parametrize("arguments", [("-m", "main"), ("-c", "import main"), ("-m", "runpy", "main")])
