@@ -141,9 +141,12 @@ def test_configurations_in_the_docs_are_targets(tmp_path):
         for line in block.splitlines()
         if line.startswith("log = ")
     ]
-    assert len(whole) == 1 and rows and len(logs) == 2
+    imports = [b for name, b in blocks("toml") if name == "targets.md" and b.startswith("[targets.local.imports]")]
+    assert len(whole) == len(imports) == 1 and rows and len(logs) == 2
     for log in logs:
-        text = whole[0].replace("[targets.local.pusher]", f"{log}\n\n[targets.local.pusher]") + "\n".join(rows)
+        text = whole[0].replace("[targets.local.pusher]", f"{log}\n\n[targets.local.pusher]") + "\n".join(
+            rows + imports
+        )
         tomllib.loads(text)
         (tmp_path / "e2e.toml").write_text(text)
         target = load_target(None, tmp_path, {"ADMIN_KEY": "k-1234"})

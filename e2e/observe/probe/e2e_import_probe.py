@@ -39,6 +39,7 @@ class _Probe:
 
     def __init__(self, directory, roots, watch):
         self.directory, self.roots, self.watch = directory, roots, watch
+        self.tops = frozenset(pattern.partition(".")[0] for pattern in watch)
         self.import_name = _opcode_of_import()
         self.maps = []  # never unmapped: the descriptor of a map may by then be somebody else's
         self.begin()
@@ -46,7 +47,7 @@ class _Probe:
     def begin(self):
         """Begin a file of this process; also called in a forked child."""
         self.path = self.cells = None
-        self.files, self.boring, self.watched = {}, set(), {}
+        self.files, self.watched = {}, {}
         self.failures, self.places, self.lazy = {}, set(), {}
         self.free = itertools.count()
         if len(os.listdir(self.directory)) >= 2 * MAX_PROCESSES:
@@ -130,7 +131,6 @@ class _Probe:
         target = _target(name, fromlist, module)
         if sites is None:
             if not self.is_watched(target) and not any(self.is_watched(f"{target}.{n}") for n in fromlist or ()):
-                self.boring.add((code.co_filename, name, fromlist))
                 return module
             sites = self.files[code.co_filename, name] = self.files.get((code.co_filename, name), {})
         if statement and not self.is_statement(frame):
@@ -297,7 +297,9 @@ def _hooked_import(name, globals=None, locals=None, fromlist=(), level=0):
         frame = _getframe(1)
         sites = _probe.files[frame.f_code.co_filename]
         if sites is None:
-            if not _probe.watch or (frame.f_code.co_filename, name, fromlist) in _probe.boring:
+            # Other people's files matter only where they import something that may be watched.
+            place = globals["__package__"] if level else name
+            if place.partition(".")[0] not in _probe.tops:
                 return module
         else:
             _probe.cells[sites[frame.f_lineno, name, fromlist]] += 1
