@@ -6,7 +6,7 @@ stands in `PID.counts`, a mapped file of 8-byte counters, which needs no flush a
 
 Each fact is `[cell, kind, file, line, module, names, own, reason]`: `cell` is its counter; `kind` is null for an
 import that succeeded, else the exception's type; `own` says whether the module lies in the service's tree. The first
-line of a file is a header. A file holds at most CELLS facts, each of at most 30 names, every text cut at 300 characters.
+line of a file is a header. A file holds at most CELLS facts, each of at most 30 names, every text cut at 300 chars.
 """
 
 import builtins
