@@ -2,6 +2,7 @@
 
 import math
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from difflib import get_close_matches
@@ -14,11 +15,13 @@ from e2e.clients.address import checked_address
 from e2e.clients.http import DEFAULT_ENDPOINTS, Endpoint
 from e2e.engine.target import TargetConfig
 from e2e.errors import ConfigError
-from e2e.observe.spec import LogSpec, ServiceSpec
+from e2e.observe.spec import ImportsSpec, LogSpec, ServiceSpec
 from e2e.protocol.auth import DEV_UID, Credentials, Scheme
 from e2e.protocol.listen import ListenParams
 
 FILE_NAME = "e2e.toml"
+
+_MODULES = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*(\.\*)?")
 
 
 class _Table(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -47,6 +50,12 @@ class _Auth(_Table):
     uid: str | None = None
 
 
+class _Imports(_Table):
+    watch: tuple[str, ...] = ()
+    optional: tuple[str, ...] = ()
+    required: tuple[str, ...] = ()
+
+
 class _Endpoint(_Table):
     path: str
     method: str = "GET"
@@ -72,6 +81,7 @@ class _Target(_Table):
     cloud_sync: bool = True
     endpoints: list[_Endpoint] | None = None
     thresholds: _Thresholds = _Thresholds()
+    imports: _Imports = _Imports()
 
 
 class _File(_Table):
@@ -120,8 +130,9 @@ def _read(directory: Path) -> tuple[Path, dict[str, Any]]:
 
 def _target(name: str, table: _Target, base: Path, environ: Mapping[str, str]) -> TargetConfig:
     hosts = frozenset(table.hosts)
-    backend = _service("backend", table.backend, base, hosts)
-    pusher = _service("pusher", table.pusher, base, hosts)
+    imports = _imports(table.imports)
+    backend = _service("backend", table.backend, base, hosts, imports)
+    pusher = _service("pusher", table.pusher, base, hosts, imports)
     if backend is None and pusher is None:
         raise ConfigError("it has neither a backend nor a pusher")
     try:
@@ -146,7 +157,9 @@ def _target(name: str, table: _Target, base: Path, environ: Mapping[str, str]) -
     )
 
 
-def _service(name: Any, table: _Service | None, base: Path, hosts: frozenset[str]) -> ServiceSpec | None:
+def _service(
+    name: Any, table: _Service | None, base: Path, hosts: frozenset[str], imports: ImportsSpec
+) -> ServiceSpec | None:
     if table is None:
         return None
     try:
@@ -165,7 +178,17 @@ def _service(name: Any, table: _Service | None, base: Path, hosts: frozenset[str
         health=table.health,
         boot_timeout=table.boot_timeout,
         log=_log(name, table, base),
+        imports=imports,
     )
+
+
+def _imports(table: _Imports) -> ImportsSpec:
+    for key in ("watch", "optional", "required"):
+        for pattern in getattr(table, key):
+            if not _MODULES.fullmatch(pattern if key == "watch" else pattern.replace("*", "x")):
+                how = "a module such as models.structured, or models.* for all in a package"
+                raise ConfigError(f"imports.{key}: {pattern!r} names no module; write {how}")
+    return ImportsSpec(watch=table.watch, optional=table.optional, required=table.required)
 
 
 def _log(name: str, table: _Service, base: Path) -> LogSpec:

@@ -1,5 +1,6 @@
 """`e2e.toml`: what it says, what it may not say, and that every mistake is named."""
 
+import re
 from importlib.resources import files
 
 import pytest
@@ -71,6 +72,23 @@ def config(tmp_path):
         return load_target(name, tmp_path, environ if environ is not None else {"OMI_KEY": "key-"})
 
     return load
+
+
+def test_imports_that_a_run_looks_after(config):
+    text = '[targets.local.imports]\nwatch = ["models.*", "utils.x"]\noptional = ["*.trial"]\nrequired = ["redis"]\n'
+    spec = config(MINIMAL + text, environ={}).backend.imports
+    assert (spec.watch, spec.optional, spec.required) == (("models.*", "utils.x"), ("*.trial",), ("redis",))
+    for wrong in ("models/place.py", "*.place", "models.*.x", "a, b", ""):
+        with pytest.raises(ConfigError, match=r"imports\.watch: .* names no module; write a module such as"):
+            config(MINIMAL + f'[targets.local.imports]\nwatch = ["{wrong}"]\n', environ={})
+
+
+def test_the_example_of_watched_imports_in_the_template_can_be_taken_as_it_is(config):
+    template = files("e2e.cli").joinpath("template.toml").read_text(encoding="utf-8")
+    example = re.search(r"^# \[targets\.local\.imports\]\n(?:# .*\n)+", template, re.MULTILINE)[0]
+    text = template.replace(example, re.sub(r"^# ", "", example, flags=re.MULTILINE))
+    watch = config(text, environ={"ADMIN_KEY": "k-1234"}).backend.imports.watch
+    assert len(watch) == 7 and "models.conversation_enums" in watch and "models.conversation_summary" in watch
 
 
 def test_a_url_is_all_that_a_target_needs(config):

@@ -35,6 +35,7 @@ from e2e.errors import UsageError
 @click.option("--seed", type=int, default=0, show_default=True, help="Decides all that is random.")
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=Path("reports"), show_default=True)
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A parameter of the scenario, or listen.X.")
+@click.option("--no-probe", is_flag=True, help="Leave the import probe out of the services that the run starts.")
 @click.option("--quiet", is_flag=True, help="No live view; only the verdict.")
 @standin_options
 def command(scenario: str, target_name: str | None, standin: bool, out: Path, quiet: bool, **given: Any) -> None:
@@ -93,6 +94,7 @@ def _options(scenario: str, given: dict[str, Any]) -> Any:
         aligned=given["phase"] == "aligned",
         mask_per_send=given["mask"] == "per-send",
         seed=given["seed"],
+        probe=not given["no_probe"],
         settings=settings,
         command=("e2e", *sys.argv[1:]),
     )

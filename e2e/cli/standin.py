@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+import e2e
 from e2e.errors import UsageError
 
 options_of_the_standin = (
@@ -56,7 +57,7 @@ def standin_target(
         raise UsageError(f"the stand-in needs {', '.join(missing)}: pip install 'e2e[standin]'")
     from e2e.config import default_credentials
     from e2e.engine.target import TargetConfig
-    from e2e.observe.spec import LogSpec, ServiceSpec
+    from e2e.observe.spec import ImportsSpec, LogSpec, ServiceSpec
     from e2e.protocol.auth import Credentials
     from e2e.standin.plan import plan
     from e2e.standin.settings import Settings
@@ -81,6 +82,7 @@ def standin_target(
             env=service.env,
             health=service.health,
             log=LogSpec("process"),
+            imports=ImportsSpec(root=Path(e2e.__file__).parent, watch=("e2e.standin.models",)),
         )
         for name, service in plans.items()
     }
@@ -137,7 +139,7 @@ async def _serve(target: Any, directory: Path) -> None:
 
         journal.subscribe(show, "log", "service")
         (directory / "logs").mkdir()
-        services = Services(target.services(("backend", "pusher")), journal, directory / "logs", time.monotonic)
+        services = Services(target.services(("backend", "pusher")), journal, directory / "logs", probe=False)
         try:
             await services.start()
             click.echo(f"stand-in: backend {target.backend.url}, pusher {target.pusher.url}; Ctrl-C ends it")

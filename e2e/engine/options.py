@@ -15,8 +15,9 @@ class Options:
 
     `load` replaces the script's; without one, `users` and `ramp` (seconds) change it. `duration` in seconds is how long
     each `play` lasts where the load is a number of users, and else how long the load lasts. `mask_per_send` gives every
-    frame a mask of its own; `aligned` makes all streams send at the same instants. `settings` are the `--set KEY=VALUE`
-    of the command line: parameters of the scenario's function, or `listen.NAME` for query parameters.
+    frame a mask of its own; `aligned` makes all streams send at the same instants. `probe` puts the import probe into
+    the services that the run starts. `settings` are the `--set KEY=VALUE` of the command line: parameters of the
+    scenario's function, or `listen.NAME` for query parameters.
     """
 
     load: Load | None = None
@@ -30,6 +31,7 @@ class Options:
     mask_per_send: bool = False
     aligned: bool = False
     seed: int = 0
+    probe: bool = True
     settings: Mapping[str, str] = field(default_factory=dict)
     command: tuple[str, ...] = ()
 
@@ -40,6 +42,7 @@ class Options:
         names = ("users", "duration", "chunks", "audio", "codec", "seed")
         return {name: getattr(self, name) for name in names} | {
             "settings": dict(self.settings),
+            "probe": self.probe,
             "phase": "aligned" if self.aligned else "spread",
             "mask": "per-send" if self.mask_per_send else "shared",
         }

@@ -59,7 +59,8 @@ class Run:
         self._script = functools.partial(scenario.function, **scenario.settings(options.settings))
         self._load, self._device_options = options.applied_to(scenario.load)
         self._counts = Counts()
-        self._services = Services(target.services(scenario.services), journal, directory.logs, clock)
+        specs = target.services(scenario.services)
+        self._services = Services(specs, journal, directory.logs, clock, probe=options.probe)
         self._watch = LogWatch(journal, scenario.drain)
         self._numbers = itertools.count(1)
         self._task: asyncio.Task[None] | None = None

@@ -27,7 +27,7 @@ class Services:
     """Starts what the target says is to be started, finds what already runs, and reads the logs of both.
 
     `failed` says why a service that was healthy ended by itself; None while all is well. As an async context manager
-    it starts and stops. `clock` gives seconds.
+    it starts and stops. `clock` gives seconds. With `probe`, the services that it starts tell what they import.
     """
 
     def __init__(
@@ -36,6 +36,7 @@ class Services:
         journal: Journal,
         logs_dir: Path,
         clock: Callable[[], float] = time.monotonic,
+        probe: bool = True,
     ) -> None:
         self.failed: str | None = None
         self._phase = "services"
@@ -52,6 +53,7 @@ class Services:
                 self._guard,
                 clock,
                 self._died,
+                probe,
             )
             for spec in sorted(specs, key=lambda spec: _ORDER.index(spec.name))
         ]
@@ -117,6 +119,8 @@ class Services:
                     async with asyncio.timeout(_WATCH_SECONDS):
                         await self._ending.wait()
                 last = self._ending.is_set()
+                for unit in self._units:
+                    unit.look_for_imports()
                 await asyncio.gather(*(unit.still_answers(http) for unit in self._units))
 
     async def _all_healthy(self, http: httpx.AsyncClient) -> None:

@@ -16,6 +16,20 @@ class LogSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class ImportsSpec:
+    """What the import probe looks after. Names are of modules; `*` in them stands for any text, at the end of `watch`.
+
+    `root` is the service's own tree, or the package that it is (None: its working directory). A failed import of
+    `optional` is no error; of `watch` and `required`, and of the own tree, it is.
+    """
+
+    root: Path | None = None
+    watch: tuple[str, ...] = ()
+    optional: tuple[str, ...] = ()
+    required: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ServiceSpec:
     """One service. `command` is an argument list (never a shell string); None: it already runs.
 
@@ -31,3 +45,4 @@ class ServiceSpec:
     health: str | None = None
     boot_timeout: float = 90.0
     log: LogSpec = LogSpec()
+    imports: ImportsSpec = ImportsSpec()

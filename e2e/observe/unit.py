@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import httpx
 from e2e.errors import ServiceError
 from e2e.observe.aside import Aside
 from e2e.observe.child import Child, Warden
+from e2e.observe.exercise import Exercise
 from e2e.observe.health import Answer, address, port_taken, probe
 from e2e.observe.log import ServiceLog
 from e2e.observe.resources import ResourceMeter, Resources
@@ -38,6 +40,7 @@ class Unit:
         guard: Warden,
         clock: Callable[[], float],
         died: Callable[[str], None],
+        probe: bool = True,
     ) -> None:
         self.spec = spec
         self.log = self._output = ServiceLog(spec.name, journal, logs_dir / f"{spec.name}.log")
@@ -45,6 +48,8 @@ class Unit:
         if spec.command is not None and spec.log.kind in ("file", "command"):
             self._aside = Aside(journal)
             self._output = ServiceLog(spec.name, self._aside, logs_dir / f"{spec.name}.output.log")
+        self._probe = probe
+        self._exercise: Exercise | None = None
         self.healthy = False
         self._lost = False
         self._journal = journal
@@ -75,8 +80,11 @@ class Unit:
                 f"{self.spec.name}: port {port} on {host} is already taken (by {holder}); stop it, "
                 f"or take `command` out of the target so that the running service is used"
             )
-        command = self.spec.command
-        self._child = await Child.start(command, self._output.take, self._guard, cwd=self.spec.cwd, env=self.spec.env)
+        command, env = self.spec.command, dict(self.spec.env)
+        if self._probe:
+            self._exercise = Exercise(self.spec, self._journal)
+            env |= self._exercise.environment(os.environ | env)
+        self._child = await Child.start(command, self._output.take, self._guard, cwd=self.spec.cwd, env=env)
         self._meter = ResourceMeter(self._child.pid, self._clock)
         if self._source is None:
             self.log.names("process", f"process {self._child.pid}")
@@ -123,8 +131,13 @@ class Unit:
         self._unhealthy(answer, f"it answers no more at {answer.url}")
 
     def set_phase(self, phase: str) -> None:
-        """What the run does now: the `phase` of the lines from here on."""
+        """What the run does now: the `phase` of the lines and imports from here on."""
+        self._look()
         self.log.phase = self._output.phase = phase
+
+    def look_for_imports(self) -> None:
+        """Tell the imports that are new; how often the known ones were used is told when the phase ends."""
+        self._look(count=False)
 
     async def stop(self, grace: float) -> None:
         """End the child and what it started, read every log to its end and close it."""
@@ -136,6 +149,9 @@ class Unit:
                 await asyncio.gather(self._watcher, return_exceptions=True)
             if ran:
                 self._write("stopped", pid=self._child.pid, code=self._child.code, seconds=self._seconds())
+        if self._exercise:
+            exercise, self._exercise = self._exercise, None
+            exercise.close(self.log.phase)
         state = "closed"
         if self._source:
             state = await self._source.close()
@@ -150,6 +166,10 @@ class Unit:
     def resources(self) -> Resources | None:
         """What the child costs; None where there is none, or it ended."""
         return self._meter.sample() if self._meter and self._child and self._child.code is None else None
+
+    def _look(self, *, count: bool = True) -> None:
+        if self._exercise and self._child:
+            self._exercise.look(self.log.phase, count=count)
 
     async def _open_source(self) -> None:
         spec = self.spec.log

@@ -4,6 +4,7 @@ import shlex
 from typing import Any
 
 from e2e.report.blocks import Block, Log, Mark, Marks, Pairs, Prose, Section, Table
+from e2e.report.view_imports import probe_blocks
 from e2e.verdict.check import many
 
 Summary = dict[str, Any]
@@ -162,11 +163,8 @@ def imports_section(summary: Summary) -> Section:
     blocks: list[Block] = []
     for error in imports["errors"]:
         place = f"{error['file']}:{error['line']}" if error["file"] else "place not named in the log"
-        blocks.append(
-            Marks(
-                [Mark("fail", error["title"], f"{place}, {many(error['count'], 'time')}, first at {error['t']:.2f} s")]
-            )
-        )
+        seen = f"{many(error['count'], 'time')}, first at {error['t']:.2f} s, seen by {error['source']}"
+        blocks.append(Marks([Mark("fail", error["title"], f"{place}, {seen}")]))
         blocks.append(Log("the lines that say so", error["evidence"], open=True))
     rows, status = [], []
     for name, log in imports["services"].items():
@@ -194,6 +192,7 @@ def imports_section(summary: Summary) -> Section:
         blocks.append(
             Table(["what was loaded or run", "import errors", "seen by", "phase"], rows, status, frozenset({1}))
         )
+    blocks += probe_blocks(imports.get("exercised") or {})
     return Section("imports", "Imports exercised", blocks or [Prose("Nothing is known of the services' imports.")])
 
 

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI, WebSocket, WebSocketDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from e2e.standin import http
+from e2e.standin import broken, http
 from e2e.standin.auth import InvalidToken, WebSocketUid, uid_of_token
 from e2e.standin.faults import Faults
 from e2e.standin.params import Listen, ListenQuery
@@ -42,8 +42,11 @@ def create_app() -> FastAPI:
     # The chatter of the pusher link's library is nothing that the real service writes.
     logging.getLogger("websockets").setLevel(logging.WARNING)
     settings = Settings.from_env(os.environ)
-    if Faults(settings.faults).get("import") == "boot":
-        from e2e.standin.models import Geolocation  # noqa: F401
+    match Faults(settings.faults).get("import"):
+        case "boot":
+            broken.at_boot()
+        case "circular":
+            broken.in_a_circle()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

@@ -11,6 +11,11 @@ from e2e.errors import UsageError
 
 FAULTS: dict[str, str] = {
     "import=boot": "the backend imports a name that is gone and dies at boot with the real traceback",
+    "import=circular": "the backend dies at boot of two modules that import each other",
+    "import=route": "a route (store-recording-permission) answers 500: the name that it imports is gone",
+    "import=stream": "the session imports a name that is gone at its first audio; one log line says so",
+    "import=background": "a background task of the session imports a module that is gone",
+    "import=swallowed": "the session imports a name that is gone at its first audio, and silently does without it",
     "session=never-ready": "listen sessions are accepted and greeted, but `ready` never comes",
     "session=close-1011": "listen sessions are closed 1011 after three seconds of audio",
     "session=vanish": "the TCP connection of a listen session is cut after three seconds of audio (1006)",

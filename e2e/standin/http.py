@@ -5,7 +5,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, HTTPException, Query, Request
 from pydantic import BaseModel, Field
 
+from e2e.standin import broken
 from e2e.standin.auth import HttpUid
+from e2e.standin.faults import Faults
 from e2e.standin.models import Document
 from e2e.standin.store import Store
 
@@ -72,5 +74,7 @@ async def workflow_memories(uid: HttpUid, api_key: Annotated[str, Header()], bod
 
 
 @router.get("/v1/users/store-recording-permission")
-async def store_recording_permission(uid: HttpUid) -> dict[str, bool]:
+async def store_recording_permission(request: Request, uid: HttpUid) -> dict[str, bool]:
+    if Faults(request.app.state.settings.faults).get("import") == "route":
+        broken.in_a_route()
     return {"store_recording_permission": False}

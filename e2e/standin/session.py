@@ -13,7 +13,7 @@ import msgspec
 from fastapi import WebSocket, WebSocketDisconnect
 
 from e2e.protocol.pusher import ConversationProcessed
-from e2e.standin import models
+from e2e.standin import broken, models
 from e2e.standin.conversation import ConversationKeeper
 from e2e.standin.faults import Faults
 from e2e.standin.intake import intake
@@ -146,6 +146,8 @@ class Session:
         except ValueError as error:
             logger.error("Error decoding audio: %s %s %s", error, self._uid, self.id)
             return
+        if not self._audio_seconds:
+            self._break_an_import()
         if not self._audio_seconds and self._keeper.current.origin == 0.0:
             self._keeper.first_audio()
         self._audio_seconds += len(pcm) / (2 * RATE)
@@ -154,6 +156,15 @@ class Session:
             await self._recogniser.feed(pcm)
         if self._audio_seconds >= _FAULT_AFTER:
             self._strike()
+
+    def _break_an_import(self) -> None:
+        match self._faults.get("import"):
+            case "stream":
+                broken.while_streaming()
+            case "background":
+                self._services.in_background(broken.in_background())
+            case "swallowed":
+                broken.swallowed()
 
     def _strike(self) -> None:
         match self._faults.get("session"):

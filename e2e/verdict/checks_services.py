@@ -147,17 +147,22 @@ def auth_refused(facts: Facts, params: Params) -> Result:
 def zero_import_errors(facts: Facts, params: Params) -> Result:
     problems = list(facts.imports)
     if problems:
-        evidence = [line for p in problems for line in (p.title, *p.evidence)]
-        times = f" ({facts.imports.total} lines)" if facts.imports.total > len(problems) else ""
-        return failed(f"{'; '.join(p.title for p in problems[:3])}{times}", evidence)
+        evidence = [line for p in problems for line in (f"{p.title}, seen by {p.source}", *p.evidence)]
+        times = f" ({facts.imports.total} times)" if facts.imports.total > len(problems) else ""
+        sources = {source for p in problems for source in p.source.split(", ")}
+        told = "; ".join(p.title for p in problems[:3])
+        return failed(f"{told}{times}; seen by {' and '.join(sorted(sources))}", evidence)
     names = facts.under_test
     if not names:
         return unknown("no log of any service was read; give their logs in the target's configuration")
     gaps = [why for name in names if (why := facts.not_read(name))]
     read = [log_words(facts, name) for name in names]
+    read += [words for name in names if (words := facts.exercised.words(name))]
     if gaps:
         return unknown("; ".join(gaps), read)
-    return passed(f"no import error in the logs of {' and '.join(names)}", read)
+    probed = [name for name in names if facts.exercised.saw(name)]
+    beside = f", nor seen by the import probe in {' and '.join(probed)}" if probed else " (log alone: no import probe)"
+    return passed(f"no import error in the logs of {' and '.join(names)}{beside}", read)
 
 
 def log_words(facts: Facts, name: str) -> str:

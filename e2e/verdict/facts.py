@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from e2e.verdict.bounded import Bounded, BoundedCounter
+from e2e.verdict.exercised import Exercised
 from e2e.verdict.lifecycle import Lifecycle
 from e2e.verdict.logs import ErrorLines, Excerpt, ImportProblems, LogLine
 from e2e.verdict.services import Service, ServiceLog, why_not_read
@@ -47,6 +48,7 @@ class Facts:
     events: Bounded[Record] = field(default_factory=lambda: Bounded(1000))
     lifecycle: Lifecycle = field(default_factory=Lifecycle)
     imports: ImportProblems = field(default_factory=ImportProblems)
+    exercised: Exercised = field(default_factory=Exercised)
     errors: ErrorLines = field(default_factory=ErrorLines)
     drains: Drains = field(default_factory=Drains)
     generator: Generator = field(default_factory=Generator)
@@ -210,6 +212,18 @@ class _Fold:
     def import_error(self, record: Record) -> None:
         self.facts.imports.fold(record)
         self.facts.excerpt.mark(str(record.get("service")), record.get("n"), "import_error")
+
+    def import_use(self, record: Record) -> None:
+        self.facts.exercised.use(record)
+
+    def import_failure(self, record: Record) -> None:
+        if record.get("error"):
+            self.facts.imports.fold_probed(record)
+        else:
+            self.facts.exercised.forgive(record)
+
+    def import_probe(self, record: Record) -> None:
+        self.facts.exercised.probe(record)
 
     def error_line(self, record: Record) -> None:
         self.facts.errors.fold(record)
@@ -391,6 +405,7 @@ def chunk_ms(session: Session) -> float:
 
 _KINDS = (
     *("run", "tape", "phase", "note", "end", "service", "log_source", "log", "lifecycle", "import_error"),
+    *("import_use", "import_failure", "import_probe"),
     *("error_line", "routes", "endpoint", "auth_refused", "session", "stream", "message", "sent", "conversation"),
     *("sends", "generator", "device", "arrivals", "drain", "check"),
 )

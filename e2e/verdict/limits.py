@@ -34,10 +34,14 @@ def _logs(facts: Facts):
 
 
 def _imports(facts: Facts):
-    if facts.under_test:
+    if not facts.under_test:
+        return
+    yield "Imports inside functions that this run never called do not show."
+    unprobed = [name for name in facts.under_test if not facts.exercised.saw(name)]
+    if unprobed:
         yield (
-            "Imports inside functions that this run never called, and failed imports that the code swallows without "
-            "a log line, do not show."
+            f"Failed imports that the code of {' and '.join(unprobed)} swallows without a log line do not show: the "
+            "import probe did not see all of it."
         )
 
 

@@ -10,6 +10,9 @@ _RECENT = 256
 _SAME = 40
 _GROUPS = 100
 
+PROBE = "probe"
+"""The source of what the import probe saw."""
+
 
 @dataclass(slots=True)
 class LogLine:
@@ -47,7 +50,10 @@ class ImportProblem:
 
 @dataclass(slots=True)
 class ImportProblems:
-    """Import errors by what failed and where; `total` counts every line."""
+    """Import errors by what failed and where; `total` counts every line, and every failure that no line tells.
+
+    What both the log and the import probe saw is one problem: with the log's evidence, and both as its source.
+    """
 
     groups: dict[tuple, ImportProblem] = field(default_factory=dict)
     total: int = 0
@@ -55,25 +61,51 @@ class ImportProblems:
 
     def fold(self, record: dict[str, Any]) -> None:
         self.total += 1
-        key = tuple(record.get(k) for k in ("service", "kind", "module", "name", "file", "line"))
+        known = self._seen_by(record, (PROBE,))
+        if known is not None:
+            self.total -= known.count
+            known.source, known.count = f"{record.get('source') or 'log'}, {PROBE}", 1
+            known.evidence, known.kind = _evidence(record), record.get("kind") or known.kind
+            return
+        key = _key(record)
         if key in self.groups:
             self.groups[key].count += 1
         elif len(self.groups) >= _GROUPS:
             self.ungrouped += 1
         else:
-            evidence = [str(line) for line in record.get("evidence") or ()][-12:]
-            self.groups[key] = ImportProblem(
-                service=record.get("service") or "?",
-                kind=record.get("kind") or "ImportError",
-                module=record.get("module"),
-                name=record.get("name"),
-                file=record.get("file"),
-                line=record.get("line"),
-                phase=record.get("phase"),
-                source=record.get("source") or "log",
-                evidence=evidence,
-                t=record["t"],
-            )
+            self.groups[key] = _problem(record, record.get("source") or "log", _evidence(record))
+
+    def fold_probed(self, record: dict[str, Any]) -> None:
+        """A failure that the import probe saw: an error by its rule."""
+        known = self._seen_by(record)
+        if known is not None:
+            if PROBE not in known.source:
+                known.source = f"{known.source}, {PROBE}"
+                if known.line is None:
+                    known.file, known.line = record.get("file"), record.get("line")
+            elif known.source == PROBE:
+                known.count += record.get("count") or 1
+                self.total += record.get("count") or 1
+        elif len(self.groups) >= _GROUPS:
+            self.ungrouped += 1
+        else:
+            where = f"{record.get('file')}:{record.get('line')}"
+            said = f"{where}: {record.get('kind')}: {record.get('reason')} [{record.get('rule')}]"
+            problem = _problem(record, PROBE, [said])
+            problem.count = record.get("count") or 1
+            self.total += problem.count
+            self.groups[PROBE, *_key(record)] = problem
+
+    def _seen_by(self, record: dict[str, Any], sources: tuple[str, ...] = ()) -> ImportProblem | None:
+        """What is known of the same failure, from one of these sources."""
+        what = tuple(record.get(k) for k in ("service", "module", "name"))
+        if what[1] is None:
+            return None
+        for problem in self.groups.values():
+            same = (problem.service, problem.module, problem.name) == what
+            if same and (not sources or problem.source in sources) and _same_place(problem, record):
+                return problem
+        return None
 
     def __iter__(self):
         return iter(self.groups.values())
@@ -124,6 +156,41 @@ class ErrorLines:
     def groups(self) -> list[ErrorGroup]:
         """The most frequent first; of equals the earliest."""
         return sorted(self._groups.values(), key=lambda group: (-group.count, group.t))
+
+
+def _key(record: dict[str, Any]) -> tuple:
+    return tuple(record.get(k) for k in ("service", "kind", "module", "name", "file", "line"))
+
+
+def _evidence(record: dict[str, Any]) -> list[str]:
+    return [str(line) for line in record.get("evidence") or ()][-12:]
+
+
+def _problem(record: dict[str, Any], source: str, evidence: list[str]) -> ImportProblem:
+    return ImportProblem(
+        service=record.get("service") or "?",
+        kind=record.get("kind") or "ImportError",
+        module=record.get("module"),
+        name=record.get("name"),
+        file=record.get("file"),
+        line=record.get("line"),
+        phase=record.get("phase"),
+        source=source,
+        evidence=evidence,
+        t=record["t"],
+    )
+
+
+def _same_place(problem: ImportProblem, record: dict[str, Any]) -> bool:
+    """Whether both may be of the same statement.
+
+    A log names the importing file by its whole path, or only the file that lacks the name, which has no line.
+    """
+    ours, theirs = (problem.file, problem.line), (record.get("file"), record.get("line"))
+    if None in ours or None in theirs:
+        return True
+    short, long = sorted((str(ours[0]), str(theirs[0])), key=len)
+    return ours[1] == theirs[1] and (long == short or long.endswith(f"/{short}"))
 
 
 class Excerpt:

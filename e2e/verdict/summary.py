@@ -167,7 +167,13 @@ def _imports(facts: Facts) -> dict[str, Any]:
         for p in facts.imports
     ]
     observed = bool(services) and all(s["read"] for s in services.values())
-    return {"observed": observed, "services": services, "errors": errors, "lines": facts.imports.total}
+    return {
+        "observed": observed,
+        "services": services,
+        "errors": errors,
+        "lines": facts.imports.total,
+        "exercised": facts.exercised.summary(),
+    }
 
 
 def _generator(facts: Facts, verdict: Verdict) -> dict[str, Any]:

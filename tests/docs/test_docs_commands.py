@@ -43,6 +43,10 @@ SHORTENED: dict[str, tuple[str, set[int]]] = {
         f"e2e run smoke --standin {QUICK} --fault session=close-1011",
         {1},
     ),
+    "e2e run smoke --standin --fault import=swallowed": (
+        f"e2e run smoke --standin {QUICK} --chunks 30 --fault import=swallowed",
+        {1},
+    ),
     # The real services are not here: their command is not found, which is said, with the code for it.
     "e2e run smoke": ("e2e run smoke", {2}),
     "e2e run smoke --target local": ("e2e run smoke --target local", {2}),
@@ -137,9 +141,12 @@ def test_configurations_in_the_docs_are_targets(tmp_path):
         for line in block.splitlines()
         if line.startswith("log = ")
     ]
-    assert len(whole) == 1 and rows and len(logs) == 5
+    imports = [b for name, b in blocks("toml") if name == "targets.md" and b.startswith("[targets.local.imports]")]
+    assert len(whole) == len(imports) == 1 and rows and len(logs) == 5
     for log in logs:
-        text = whole[0].replace("[targets.local.pusher]", f"{log}\n\n[targets.local.pusher]") + "\n".join(rows)
+        text = whole[0].replace("[targets.local.pusher]", f"{log}\n\n[targets.local.pusher]") + "\n".join(
+            rows + imports
+        )
         tomllib.loads(text)
         (tmp_path / "e2e.toml").write_text(text)
         target = load_target(None, tmp_path, {"ADMIN_KEY": "k-1234"})

@@ -47,3 +47,20 @@ async def test_a_silent_pusher(start_standin, uid, babble):
             await client.quiet(0.1)
         await client.quiet(0.5)
         assert client.of("memory_processing_started") and not client.of("memory_created")
+
+
+async def test_an_import_that_fails_while_streaming_is_one_line_or_none(start_standin, uid):
+    for fault, said in (("import=stream", 1), ("import=swallowed", 0)):
+        rig = start_standin(faults=(fault,)).start()
+        async with rig.listen(f"{uid}-{said}") as client:
+            await client.ready()
+            await client.play(bytes(10 * 3200))
+            await client.quiet(0.5)
+        assert rig.log("backend").count("cannot import name") == said
+        assert "Traceback" not in rig.log("backend")
+
+
+def test_two_modules_that_import_each_other_kill_the_backend(start_standin):
+    rig = start_standin(faults=("import=circular",)).start("backend", wait=False)
+    assert rig.processes["backend"].wait(20) != 0
+    assert "from partially initialized module 'e2e.standin.circle' (most likely due to a circular" in rig.log("backend")
