@@ -175,7 +175,8 @@ class _Auditor:
         return {name: (len(self.uses[name]), sum(self.uses[name])) for name in names}
 
     def concerns(self, finding: Finding, package: str) -> bool:
-        about = (finding.module, finding.file.removesuffix(".py").removesuffix("/__init__").replace("/", "."))
+        file = (self.tree.path / finding.file).relative_to(self.tree.root).as_posix()
+        about = (finding.module, file.removesuffix(".py").removesuffix("/__init__").replace("/", "."))
         return any(name == package or name.startswith(f"{package}.") for name in about)
 
 

@@ -277,9 +277,7 @@ def _tricks(module: Module, tree: ast.Module) -> None:
     for node in ast.walk(tree):
         if isinstance(node, ast.NamedExpr) and isinstance(node.target, ast.Name):
             module.names.setdefault(node.target.id, Binding(runtime=True))
-        elif isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Load):
-            harmless.add(node.value)
-        elif isinstance(node, ast.Attribute) and node.attr in READS_ONLY:
+        elif _only_reads(node):
             harmless.add(node.value)
         elif isinstance(node, ast.Compare):
             harmless.update(node.comparators)
@@ -291,10 +289,28 @@ def _tricks(module: Module, tree: ast.Module) -> None:
             module.makes_modules = module.dynamic = True
         elif isinstance(node, ast.Call):
             _call(module, node, harmless)
+    functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
     for statement in tree.body:
-        if not isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            calls = (node for node in ast.walk(statement) if isinstance(node, ast.Call) and node not in harmless)
-            module.dynamic |= any(getattr(call.func, "id", None) in LOCAL_TRICKS and not call.args[1:] for call in calls)
+        if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            continue
+        for call in (node for node in ast.walk(statement) if isinstance(node, ast.Call)):
+            function = functions.get(getattr(call.func, "id", ""))
+            if function is not None and _only_read_in(function, harmless):
+                harmless.update(call.args)
+            module.dynamic |= getattr(call.func, "id", None) in LOCAL_TRICKS and call not in harmless
+
+
+def _only_read_in(function: ast.FunctionDef, harmless: set[ast.AST]) -> bool:
+    """Whether a function changes nothing of what it is given: `helper(locals())` then makes no names."""
+    given = {argument.arg for argument in function.args.args}
+    return all(node in harmless for node in ast.walk(function) if isinstance(node, ast.Name) and node.id in given)
+
+
+def _only_reads(node: ast.AST) -> bool:
+    """`x[key]` or `x.get`, and not the key of an assignment."""
+    if isinstance(node, ast.Subscript):
+        return isinstance(node.ctx, ast.Load)
+    return isinstance(node, ast.Attribute) and node.attr in READS_ONLY
 
 
 def _call(module: Module, node: ast.Call, harmless: set[ast.AST]) -> None:
