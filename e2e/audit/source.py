@@ -218,7 +218,7 @@ class _Reader:
 
     def on_global(self, node: ast.Global, context: Context) -> None:
         for name in node.names:
-            self.module.names.setdefault(name, Binding(runtime=True))
+            self.module.names.setdefault(name, Binding(runtime=True)).runtime = True
 
     def on_alias(self, node: ast.stmt, context: Context) -> None:
         self.targets(node.name, context)  # type: ignore[attr-defined]
@@ -286,7 +286,8 @@ def _tricks(module: Module, tree: ast.Module) -> None:
         elif isinstance(node, ast.Attribute) and node.attr == "meta_path":
             module.makes_modules = True
         elif isinstance(node, ast.Subscript) and _is_sys_modules(node.value) and isinstance(node.ctx, ast.Store):
-            module.makes_modules = module.dynamic = True
+            module.makes_modules = True
+            module.dynamic |= getattr(node.slice, "id", None) == "__name__"
         elif isinstance(node, ast.Call):
             _call(module, node, harmless)
     functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
