@@ -80,7 +80,9 @@ class _Auditor:
     ) -> None:
         self.findings.append(Finding(rule, severity, self.tree.file_of(module), line, column, about, name, text))
 
-    def at(self, rule: str, severity: Severity, place: tuple[Module, Statement], about: str, name: str, text: str):
+    def at(
+        self, rule: str, severity: Severity, place: tuple[Module, Statement], about: str, name: str, text: str
+    ) -> None:
         module, statement = place
         self.say(rule, severity, module, statement.line, statement.column, about, name, text)
 

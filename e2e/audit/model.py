@@ -57,6 +57,9 @@ class Binding:
     source: tuple[Statement, str] | None = None
 
 
+ANY = "*"
+"""In place of a name that is computed."""
+
 Event = Statement | str
 """What happens in turn when a module is imported: an import, or the binding of a name."""
 
@@ -75,7 +78,7 @@ class Module:
     exports_complete: bool = True  # False where __all__ is computed
     dynamic: bool = False  # it makes names in ways that cannot be read from the source
     makes_modules: bool = False  # it puts entries into sys.modules, so that modules below it may exist without a file
-    grafts: set[tuple[str, str]] = field(default_factory=set)  # (a, b) where it assigns to a.b
+    grafts: set[tuple[str, str]] = field(default_factory=set)  # (a, b) where it assigns to a.b; b may be ANY
     helpers: set[str] = field(default_factory=set)  # what it calls with its own __name__
     syntax_error: tuple[int, str] | None = None
     was_read: bool = False

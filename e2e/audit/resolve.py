@@ -2,7 +2,7 @@
 
 from enum import Enum
 
-from e2e.audit.model import Binding, Kind, Module, Statement
+from e2e.audit.model import ANY, Binding, Kind, Module, Statement
 from e2e.audit.tree import Tree
 
 ALWAYS = {
@@ -34,7 +34,11 @@ class Names:
     def _foreign_hands(self, module: Module) -> None:
         """`other.name = ...` gives `other` a name; a helper that gets `__name__` may replace the module."""
         for alias, name in module.grafts:
-            if (target := self._stands_for(module, alias)) is not None:
+            if (target := self._stands_for(module, alias)) is None:
+                continue
+            if name == ANY:
+                target.dynamic = True
+            else:
                 target.names.setdefault(name, Binding(runtime=True)).runtime = True
         for alias in module.helpers:
             helper = self._stands_for(module, alias)
@@ -43,9 +47,10 @@ class Names:
     def _stands_for(self, module: Module, alias: str) -> Module | None:
         """The module that a name of `module` is, or, for a name that is none, is from."""
         binding = module.names.get(alias)
-        if binding is None or binding.source is None:
+        source = binding.source if binding is not None else _imported_in_function(module, alias)
+        if source is None:
             return None
-        statement, name = binding.source
+        statement, name = source
         found = self.tree.find(module, statement).module
         return found and (self.tree.modules.get(f"{found.name}.{name}") or found)
 
@@ -117,3 +122,8 @@ class Names:
 def stars(module: Module) -> list[Statement]:
     """The star imports whose names become the module's."""
     return [s for s in module.imports if s.names and s.names[0][0] == "*" and s.context.binds]
+
+
+def _imported_in_function(module: Module, alias: str) -> tuple[Statement, str] | None:
+    pairs = ((s, name, bound) for s in module.imports for name, bound in s.names or ())
+    return next(((statement, name) for statement, name, bound in pairs if bound == alias), None)

@@ -9,10 +9,20 @@ import warnings
 from collections.abc import Iterable
 from dataclasses import replace
 
-from e2e.audit.model import Binding, Context, Kind, Module, Statement
+from e2e.audit.model import ANY, Binding, Context, Kind, Module, Statement
 
 CATCH_IMPORT_ERRORS = {"ImportError", "ModuleNotFoundError", "Exception", "BaseException"}
-TRICKS = (b"globals(", b"locals(", b"vars(", b"exec(", b"sys.modules", b"meta_path", b":=", b"import_module(")
+TRICKS = (
+    b"globals(",
+    b"locals(",
+    b"vars(",
+    b"exec(",
+    b"sys.modules",
+    b"meta_path",
+    b":=",
+    b"import_module(",
+    b"setattr(",
+)
 LOCAL_TRICKS = {"vars", "locals", "exec"}  # they make names of the module only when called outside functions
 READS_ONLY = {"get", "keys", "values", "items", "copy"}
 
@@ -325,6 +335,9 @@ def _call(module: Module, node: ast.Call, harmless: set[ast.AST]) -> None:
         module.dynamic |= node not in harmless
     elif called == "setattr" and node.args and _touches_sys_modules(node.args[0]):
         module.dynamic = True
+    elif called == "setattr" and len(node.args) > 1 and isinstance(node.args[0], ast.Name):
+        name = node.args[1].value if isinstance(node.args[1], ast.Constant) else ANY
+        module.grafts.add((node.args[0].id, str(name)))
     elif called in ("update", "setdefault") and isinstance(node.func, ast.Attribute):
         module.makes_modules |= _is_sys_modules(node.func.value)
 

@@ -39,6 +39,10 @@ FINE = {
     },
     "replaced": {"models/a.py": "import sys\nsys.modules[__name__] = object()", "main.py": "from models.a import x"},
     "given by another": {"main.py": "from models import a\na.given = 1", "models/b.py": "from models.a import given"},
+    "given by another, computed": {
+        "main.py": "def f(name):\n    from models import a\n    setattr(a, name, 1)",
+        "models/b.py": "from models.a import given",
+    },
     "extension": {"models/fast.cpython-311-x86_64-linux-gnu.so": "", "main.py": "from models.fast import x"},
     "stub": {"models/s.pyi": "x: int", "main.py": "from models.s import x"},
     "star of another's": {"models/a.py": "from os.path import *", "main.py": "from models.a import join"},
