@@ -15,6 +15,7 @@ COMMANDS = {
     "list": ("listing", "List the scenarios, or the stand-in's faults."),
     "init": ("init", "Write a commented e2e.toml."),
     "report": ("report", "Make the reports of a run anew from its journal."),
+    "imports": ("imports", "Find the imports of a source tree that cannot work, without running it."),
     "standin": ("standin", "Serve the stand-in backend and pusher on loopback."),
 }
 
