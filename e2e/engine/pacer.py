@@ -177,9 +177,8 @@ class Pacer:
         """Let the stream look before piece k. False: it cannot go on."""
         try:
             stream.look(k)
-        except Exception as error:  # one stream must not stop the others
-            stream.fail(error)
-            self._forget(stream)
+        except Exception as error:
+            self._drop(stream, error)
             return False
         return True
 
@@ -193,9 +192,8 @@ class Pacer:
             if not stream.send(k):
                 self._refused(stream, instant)
                 return
-        except Exception as error:  # one stream must not stop the others
-            stream.fail(error)
-            self._forget(stream)
+        except Exception as error:
+            self._drop(stream, error)
             return
         stream.sent = k + 1
         stream.last_sent = instant
@@ -256,6 +254,11 @@ class Pacer:
         self._sent = self._late = 0
         self._exact = [0] * _EXACT
         self._lateness = Histogram()
+
+    def _drop(self, stream: Stream, error: Exception) -> None:
+        """Whatever goes wrong with one stream must not stop the others."""
+        stream.fail(error)
+        self._forget(stream)
 
     def _forget(self, stream: Stream) -> None:
         """A stream has left the slots for good."""

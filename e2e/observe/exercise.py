@@ -55,6 +55,8 @@ class Exercise:
     def __init__(self, spec: ServiceSpec, journal: Journal) -> None:
         self._spec, self._journal = spec, journal
         self._root = (spec.imports.root or spec.cwd or Path.cwd()).absolute()
+        # Where names of modules begin: of a root that is a package, the directory that it lies in.
+        self._base = self._root.parent if (self._root / "__init__.py").is_file() else self._root
         self._place = Path(tempfile.mkdtemp(prefix=f"e2e-probe-{spec.name}-"))
         self._processes: dict[str, _Process] = {}
         self._told: dict[Fact, int] = {}
@@ -127,15 +129,14 @@ class Exercise:
 
     def _shown(self, file: str) -> str:
         """A path of the service's tree as one would write it there."""
-        base = self._root.parent if (self._root / "__init__.py").is_file() else self._root
-        for root in (base, base.resolve()):
+        for root in (self._base, self._base.resolve()):
             if file.startswith(f"{root}{os.sep}"):
                 return file[len(str(root)) + 1 :]
         return file
 
     def _watched(self) -> list[str]:
         """The watched modules; patterns stand for the modules that the tree has under them, if it has any."""
-        base = self._root.parent if (self._root / "__init__.py").is_file() else self._root
+        base = self._base
         found: dict[str, None] = {}
         for pattern in self._spec.imports.watch:
             package = pattern.removesuffix(".*")

@@ -272,6 +272,16 @@ class Builder:
         drain = {"awaited": "client_disconnected", "seen": drained, "waited_s": 0.2, "required": True}
         self.write("drain", uid=uid, **drain)
 
+    def played(self) -> dict:
+        """A run up to where its only session has streamed and left; that session."""
+        self.run()
+        self.boot()
+        self.steps()
+        self.tape()
+        session = self.stream()
+        self.gone(session)
+        return session
+
     def stored(self, session, found=True, segments=3, **fields) -> None:
         self.write(
             "conversation",

@@ -369,12 +369,7 @@ def test_pusher_conversations(tmp_path):
 
 def test_missing_handler_end_is_a_note(tmp_path):
     with journal(tmp_path / "r") as j:
-        j.run()
-        j.boot()
-        j.steps()
-        j.tape()
-        session = j.stream()
-        j.gone(session)
+        session = j.played()
         late = {"awaited": "handler_ended", "seen": False, "waited_s": 75.0, "required": False}
         j.write("drain", uid=session["uid"], **late)
         j.stop()
@@ -387,12 +382,7 @@ def test_missing_handler_end_is_a_note(tmp_path):
 
 def test_thousands_of_ends_that_were_seen_do_not_hide_those_that_were_not(tmp_path):
     with journal(tmp_path / "r") as j:
-        j.run()
-        j.boot()
-        j.steps()
-        j.tape()
-        session = j.stream()
-        j.gone(session)
+        j.played()
         for n in range(3000):
             end = {"awaited": "client_disconnected", "seen": n < 2500, "waited_s": 1.0, "required": True}
             j.write("drain", uid=f"u{n}", **end)
