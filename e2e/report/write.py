@@ -12,7 +12,7 @@ from e2e.report.junit import render_junit
 from e2e.report.markdown import render_markdown
 from e2e.report.page import render_html
 from e2e.report.view import build_view
-from e2e.verdict.facts import read_facts
+from e2e.verdict.fold import read_facts
 from e2e.verdict.judge import judge
 from e2e.verdict.summary import summarise
 

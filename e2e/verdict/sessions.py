@@ -313,3 +313,8 @@ class Session:
 
 def _chunk_ms(play: Play) -> float:
     return play.tape.chunk_ms if play.tape else 100.0
+
+
+def chunk_ms(session: Session) -> float:
+    """The shortest chunk that a session played, in ms of its audio (a pusher session sends a second at once)."""
+    return min((max(p.interval_ms, p.tape.chunk_ms if p.tape else 0.0) for p in session.plays), default=100.0)

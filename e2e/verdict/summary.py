@@ -6,7 +6,8 @@ from typing import Any
 from e2e.verdict.checks_lifecycle import event_seen
 from e2e.verdict.checks_services import RIGHT, auth_status, endpoint_status, endpoint_words
 from e2e.verdict.expect import LIFECYCLE
-from e2e.verdict.facts import MAX_SESSIONS, Facts
+from e2e.verdict.facts import Facts
+from e2e.verdict.fold import MAX_SESSIONS
 from e2e.verdict.judge import Verdict
 from e2e.verdict.limits import latency_limits, not_shown
 from e2e.verdict.logs import LogLine

@@ -6,7 +6,7 @@ from pathlib import Path
 from e2e.record.histogram import Histogram
 from e2e.record.journal import Journal, read_journal
 from e2e.verdict import expect
-from e2e.verdict.facts import read_facts
+from e2e.verdict.fold import read_facts
 from e2e.verdict.judge import judge
 from e2e.verdict.summary import summarise
 

@@ -4,7 +4,7 @@ from e2e.errors import ScenarioError
 from e2e.verdict import expect
 from e2e.verdict.checks import RULES, evaluate
 from e2e.verdict.expect import Expectation, seconds
-from e2e.verdict.facts import read_facts
+from e2e.verdict.fold import read_facts
 from e2e.verdict.transcript import Tape, Transcript, WordErrors, normalise
 from tests.verdict.journals import SMOKE, check, journal, judged
 

@@ -1,0 +1,319 @@
+"""The journal in one pass: records in, facts out."""
+
+from collections import deque
+from collections.abc import Iterable
+from typing import Any
+
+from e2e.verdict.facts import Facts
+from e2e.verdict.logs import LogLine
+from e2e.verdict.services import Service, ServiceLog
+from e2e.verdict.sessions import MAX_IDS, Session, chunk_ms
+from e2e.verdict.stored import unstored
+from e2e.verdict.transcript import Tape, joined
+
+Record = dict[str, Any]
+
+MAX_SESSIONS = 5_000
+MAX_TEXTS = 20
+MAX_EVENTS = 50
+
+
+def read_facts(records: Iterable[Record]) -> Facts:
+    """Fold the records of a journal, in their order. Kinds that are not known are skipped."""
+    fold = _Fold()
+    for record in records:
+        fold.take(record)
+    return fold.finish()
+
+
+class _Fold:
+    def __init__(self) -> None:
+        self.facts = Facts()
+        self._open: set[str] = set()
+        self._of_device: dict[Any, set[Session]] = {}
+        self._probing: dict[str, float | None] = {}
+        self._playing: set[str] = set()
+        self._ended: deque[Session] = deque()
+        self._sends: Record = {}
+        self._chunk = 100.0
+
+    def take(self, record: Record) -> None:
+        self.facts.last_t = max(self.facts.last_t, record["t"])
+        handler = _HANDLERS.get(record["type"])
+        if handler is not None:
+            handler(self, record)
+
+    def finish(self) -> Facts:
+        for sid in sorted(self._open):
+            self._settle(self.facts.sessions[sid], closed=False)
+        facts, totals = self.facts, self.facts.totals
+        # Counted last: the failure of a stream is written after the close that caused it.
+        totals.failed = sum(s.problem is not None for s in facts.stream)
+        ended = [s for s in facts.stream if s.left is not None and s.problem is None and not s.reached]
+        totals.left_unopened, totals.left_unready = sum(s.opened is None for s in ended), len(ended)
+        if totals.unsettled:
+            # What the pacer says once a second stands in for the `closed` records that never came.
+            totals.sent = max(totals.sent, facts.generator.sent - totals.probe_chunks)
+        if facts.generator.lateness.count and facts.unpaced is None:
+            facts.latencies["send_lateness"] = facts.generator.lateness
+        return facts
+
+    # -- the run -----------------------------------------------------------------------------------------------
+
+    def run(self, record: Record) -> None:
+        self.facts.run = record
+
+    def tape(self, record: Record) -> None:
+        if len(self.facts.tapes) < 100:
+            self.facts.tapes.append(Tape.from_record(record))
+
+    def phase(self, record: Record) -> None:
+        phases = self.facts.phases
+        if record.get("phase") == "stop":
+            self.facts.excerpt.close()
+        if record.get("state") == "begin" and len(phases) < 200:
+            phases.append({"phase": record.get("phase"), "begin": record["t"], "end": None})
+        elif record.get("state") == "end":
+            for phase in reversed(phases):
+                if phase["phase"] == record.get("phase") and phase["end"] is None:
+                    phase["end"] = record["t"]
+                    break
+
+    def note(self, record: Record) -> None:
+        self.facts.notes.add(str(record.get("text")))
+
+    def end(self, record: Record) -> None:
+        self.facts.end = record
+
+    # -- services and their logs -------------------------------------------------------------------------------
+
+    def _service(self, record: Record) -> Service:
+        name = str(record.get("service"))
+        return self.facts.services.setdefault(name, Service(name))
+
+    def _log(self, record: Record) -> ServiceLog:
+        name = str(record.get("service"))
+        return self.facts.logs.setdefault(name, ServiceLog(name))
+
+    def service(self, record: Record) -> None:
+        self._service(record).fold(record)
+
+    def log_source(self, record: Record) -> None:
+        self._log(record).fold(record)
+
+    def log(self, record: Record) -> None:
+        service, text = str(record.get("service")), str(record.get("text"))
+        self._log(record).line(text)
+        line = LogLine(record["t"], service, record.get("n") or 0, str(record.get("level") or ""), text)
+        excerpt = self.facts.excerpt
+        alone = service == "pusher" and excerpt.streaming_since is None
+        excerpt.line(line, probing=alone and self._is_probing(record["t"]))
+
+    def _is_probing(self, t: float) -> bool:
+        # A log line may be read a moment after the close that caused it.
+        return any(ended is None or t <= ended + 1.0 for ended in self._probing.values())
+
+    def lifecycle(self, record: Record) -> None:
+        facts, event = self.facts, str(record.get("event"))
+        text = facts.excerpt.mark(str(record.get("service")), record.get("n"), event)
+        facts.lifecycle.take(record)
+        # Of each event only the first ones: what comes once at the end must not drown in what comes every second.
+        if facts.lifecycle.counts[event] <= MAX_EVENTS:
+            facts.events.add({**record, "text": text})
+
+    def import_error(self, record: Record) -> None:
+        self.facts.imports.fold(record)
+        self.facts.excerpt.mark(str(record.get("service")), record.get("n"), "import_error")
+
+    def import_use(self, record: Record) -> None:
+        self.facts.exercised.use(record)
+
+    def import_failure(self, record: Record) -> None:
+        if record.get("error"):
+            self.facts.imports.fold_probed(record)
+        else:
+            self.facts.exercised.forgive(record)
+
+    def import_probe(self, record: Record) -> None:
+        self.facts.exercised.probe(record)
+
+    def error_line(self, record: Record) -> None:
+        self.facts.errors.fold(record)
+        if not record.get("noise"):
+            self.facts.excerpt.mark(str(record.get("service")), record.get("n"), "error")
+
+    def routes(self, record: Record) -> None:
+        # A service that only answers over HTTP was still seen.
+        self._service(record).routes = record
+
+    def endpoint(self, record: Record) -> None:
+        self.facts.endpoints.add(record)
+
+    def auth_refused(self, record: Record) -> None:
+        self.facts.auth.add(record)
+
+    # -- sessions ----------------------------------------------------------------------------------------------
+
+    def _session(self, record: Record) -> Session:
+        sid = str(record.get("sid"))
+        session = self.facts.sessions.get(sid)
+        if session is None:
+            session = Session(sid, str(record.get("kind") or "listen"), self.facts.pace)
+            self.facts.sessions[sid] = session
+            self._open.add(sid)
+        return session
+
+    def session(self, record: Record) -> None:
+        session = self._session(record)
+        session.event(record, self.facts.latencies)
+        event = record.get("event")
+        if event == "connecting":
+            self._of_device.setdefault(session.device, set()).add(session)
+            if session.probe:
+                if session.kind == "pusher":
+                    self._probing[session.sid] = None
+            else:
+                self.facts.lifecycle.connecting(session)
+                if self.facts.excerpt.streaming_since is None:
+                    self.facts.excerpt.streaming_since = record["t"]
+        # A session that was never open has no `closed`: its failure is its last record.
+        if event == "closed" or (event == "failed" and session.opened is None):
+            self._settle(session, closed=True)
+
+    def device(self, record: Record) -> None:
+        # Sessions that ended before owe what they planned.
+        if record.get("event") == "ended":
+            for session in self._of_device.pop(record.get("device"), ()):
+                session.left = str(record.get("why") or "ended")
+
+    def stream(self, record: Record) -> None:
+        session = self._session(record)
+        session.stream(record, self._tape)
+        if record.get("event") == "begin":
+            self._playing.add(session.sid)
+            self._chunk = min(self._chunk, chunk_ms(session))
+        else:
+            self._playing.discard(session.sid)
+        if not session.probe:
+            self.facts.paces.add(session.pace)
+
+    def _tape(self, name: str, planned: int) -> Tape | None:
+        named = [t for t in self.facts.tapes if t.name == name]
+        return next((t for t in named if t.chunks == planned), named[-1] if named else None)
+
+    def message(self, record: Record) -> None:
+        session = self._session(record)
+        session.message(record, self.facts.latencies)
+        if not session.probe:
+            self.facts.messages.count(str(record.get("kind")))
+
+    def sent(self, record: Record) -> None:
+        self._session(record).sent_record(record)
+
+    def conversation(self, record: Record) -> None:
+        session = self.facts.sessions.get(str(record.get("sid")))
+        if session is not None:
+            session.conversation = record
+
+    def _settle(self, session: Session, *, closed: bool) -> None:
+        if session.sid not in self._open:
+            return
+        self._open.discard(session.sid)
+        facts = self.facts
+        mates = self._of_device.get(session.device, {session})
+        mates.discard(session)
+        if not mates:
+            self._of_device.pop(session.device, None)
+        self._playing.discard(session.sid)
+        session.settle(facts.latencies)
+        if session.sid in self._probing:
+            self._probing[session.sid] = session.ended
+        if session.probe:
+            facts.totals.probes += 1
+            facts.totals.probe_chunks += session.sent or 0
+            return
+        self._count(session, closed)
+        if session.plays and session.reached:
+            session.text = session.transcript.text()
+            sent = [(p, min(p.planned, p.sent if p.sent is not None else session.sent or 0)) for p in session.plays]
+            session.reference = joined(p.tape.said(n) if p.tape else None for p, n in sent)
+            if session.kind == "listen":
+                facts.words.add(None if facts.wordless else session.reference, session.text)
+        self._slim(session)
+
+    def _count(self, session: Session, closed: bool) -> None:
+        totals, record = self.facts.totals, session.closed or {}
+        totals.sessions += 1
+        totals.connected += session.opened is not None
+        totals.reached += session.reached
+        totals.planned += session.planned
+        totals.sent += session.sent or 0
+        totals.transcripts += session.transcripts
+        totals.displaced += session.displaced
+        totals.left += session.left is not None
+        totals.left_chunks += max(0, session.planned - (session.sent or 0) - session.unsent)
+        totals.bytes += record.get("bytes_sent") or 0
+        totals.unsettled += bool(session.plays) and not closed
+        totals.backlog = max(totals.backlog, record.get("backlog_max_bytes") or 0)
+        if record.get("code") is not None:
+            totals.close_codes[str(record["code"])] += 1
+
+    def _slim(self, session: Session) -> None:
+        """Keep what checks ask of one session; drop what has been counted."""
+        facts = self.facts
+        session.segment_ids = frozenset(list(session.transcript.segments)[:MAX_IDS])
+        session.transcript.segments.clear()
+        session.transcript.seen.clear()
+        if facts.totals.sessions > MAX_TEXTS:
+            session.text, session.reference = session.text[:200], None
+        self._ended.append(session)
+        # The oldest goes: its last log lines and its conversation have been read by now.
+        if len(self._ended) > MAX_SESSIONS:
+            self._forget(self._ended.popleft())
+
+    def _forget(self, session: Session) -> None:
+        """Only count a session from now on; one that did not end cleanly is kept."""
+        clean = session.reached and session.problem is None and session.close_code == 1000
+        left = session.left is not None
+        clean = clean and (left or (session.sent == session.planned and session.transcripts > 0))
+        clean = clean and session.logged_code in (None, 1000)
+        if not clean or (session.conversation is not None and unstored(session)):
+            return
+        facts = self.facts
+        if not left:
+            smallest = facts.folded_transcripts if facts.folded > facts.folded_left else session.transcripts
+            facts.folded_transcripts = min(smallest, session.transcripts)
+            facts.folded_unread += session.conversation is None
+        facts.folded += 1
+        facts.folded_left += left
+        facts.folded_events.update(session.events)
+        facts.lifecycle.forget(session)
+        del facts.sessions[session.sid]
+
+    # -- the generator -----------------------------------------------------------------------------------------
+
+    def sends(self, record: Record) -> None:
+        self._sends = record
+        self.facts.generator.sends(record)
+
+    def generator(self, record: Record) -> None:
+        sends, self._sends = self._sends, {}
+        self.facts.generator.sample(record, sends, playing=bool(self._playing), chunk=self._chunk)
+
+    def arrivals(self, record: Record) -> None:
+        self.facts.arrivals = record
+
+    def drain(self, record: Record) -> None:
+        self.facts.drains.add(record)
+
+    def check(self, record: Record) -> None:
+        self.facts.checks.add(record)
+
+
+_KINDS = (
+    *("run", "tape", "phase", "note", "end", "service", "log_source", "log", "lifecycle", "import_error"),
+    *("import_use", "import_failure", "import_probe"),
+    *("error_line", "routes", "endpoint", "auth_refused", "session", "stream", "message", "sent", "conversation"),
+    *("sends", "generator", "device", "arrivals", "drain", "check"),
+)
+_HANDLERS = {kind: getattr(_Fold, kind) for kind in _KINDS}
