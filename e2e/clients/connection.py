@@ -22,13 +22,17 @@ from e2e.clients import kernel
 from e2e.clients.framing import binary_frame, text_frame
 from e2e.clients.handshake import MAX_ANSWER_BYTES, accepts, new_key, request
 from e2e.clients.receiver import Closed, Receiver
+from e2e.clients.timing import Stream
 from e2e.errors import SessionError
 
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 """A message above this fails the connection with close code 1009."""
 
 SEND_BUFFER_BYTES = 64 * 1024
-"""SO_SNDBUF: by default the kernel hides minutes of audio from us before it says that nobody reads."""
+"""SO_SNDBUF at most: by default the kernel hides minutes of audio from us before it says that nobody reads."""
+
+KERNEL_OVERHEAD_BYTES = 1280
+"""About what the kernel counts for each message that waits in it, beside its bytes."""
 
 CLOSE_SECONDS = 10.0
 """How long a closing handshake may take before the TCP connection is dropped."""
@@ -73,6 +77,7 @@ class Connection(asyncio.Protocol):
         "pongs",
         "quick",
         "raw_fd",
+        "rider",
     )
 
     def __init__(self, uri: str, headers: Mapping[str, str], receiver: Receiver, clock: Callable[[], float]) -> None:
@@ -87,6 +92,7 @@ class Connection(asyncio.Protocol):
         # An `e2e.clients.outlet.Line`.
         self.quick = False
         self.raw_fd = -1
+        self.rider: Stream | None = None
         self._transport: asyncio.Transport | None = None
         self._buffer = b""
         self._ws: ClientProtocol | None = None
@@ -118,6 +124,14 @@ class Connection(asyncio.Protocol):
             return kernel.unsent(self._fd) if self._fd >= 0 else 0
         except OSError:  # closed already, and not told so yet
             return 0
+
+    def limit_kernel(self, messages: int, size: int) -> None:
+        """Let no more than about so many messages of `size` bytes wait in the kernel: others wait here, and show."""
+        sock = self.transport.get_extra_info("socket")
+        if sock is not None and self._fd >= 0:
+            # The kernel doubles what it is told, and counts its own use (`socket(7)`, SO_SNDBUF).
+            enough = messages * (size + KERNEL_OVERHEAD_BYTES) // 2
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, min(enough, SEND_BUFFER_BYTES))
 
     def peer_window(self) -> int | None:
         """Bytes that the other side is ready to take; None: not known."""
@@ -215,7 +229,12 @@ class Connection(asyncio.Protocol):
         self._request = None
 
     def pause_writing(self) -> None:
+        self._stop_hurrying()
+
+    def _stop_hurrying(self) -> None:
         self.quick = False
+        if self.rider is not None:
+            self.rider.leave()
 
     def resume_writing(self) -> None:
         self.quick = self.open
@@ -366,7 +385,8 @@ class Connection(asyncio.Protocol):
             waiting.set_result(None)
 
     def _begin_closing(self) -> None:
-        self.closing, self.quick = True, False
+        self.closing = True
+        self._stop_hurrying()
 
     def _refuse(self, error: Exception) -> None:
         if self._upgrade is not None and not self._upgrade.done():
