@@ -70,8 +70,7 @@ class Entry:
 class Entries:
     """Takes what happened to one session. The first of a kind stand alone, the others are folded by part of the stream.
 
-    A stream of audio is cut into at most ten parts (`part`); what comes rarely and regularly (`routine` pings) is folded
-    over the whole of it.
+    A stream of audio is cut into parts (`part`, of an instant); what comes as a beat is folded over the whole of it.
     """
 
     def __init__(self) -> None:

@@ -50,7 +50,7 @@ class Life:
 
 @dataclass(slots=True, eq=False)
 class Served:
-    """A session as the backend knows it, by its own id. `owners` are those of ours that it may be: one, when settled."""
+    """A session as the backend knows it, by its own id. `owners`: those of ours that it may be, in the end one."""
 
     uid: str
     first: float

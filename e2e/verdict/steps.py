@@ -1,4 +1,4 @@
-"""The time between two things that belong together: the close and the line that tells of it, a request and its answer."""
+"""The time between what belongs together: the close and the line that tells of it, a request and its answer."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ PAIRS = (
     ("sent.104", "received.201", "104 sent", "201 received"),
     ("log.process_requested", "log.conversation_processed", "backend logs 104", "backend logs the answer"),
 )
-"""(mark, mark, the words of each): of a request that is made several times, the first. Lines count when they are read."""
+"""(mark, mark, the words of each). Of several requests it is the first; a line counts from when it was read."""
 
 _OF_A_REQUEST = frozenset({"pusher_process_request", "process_requested", "conversation_processed"})
 
