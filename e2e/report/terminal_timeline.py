@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from e2e.report.text import one_line
-from e2e.report.view_timeline import doubt, entry_line, since, title
+from e2e.report.view_timeline import brief, doubt, entry_line, since, title
 
 _STYLE = {"client": "cyan", "server": "green", "backend log": "magenta", "pusher log": "yellow"}
 
@@ -25,7 +25,7 @@ def show_timeline(console: Console, timeline: dict[str, Any]) -> None:
 def plain_timeline(timeline: dict[str, Any]) -> Iterator[str]:
     yield one_line(title(timeline), 600)
     for entry in timeline["entries"]:
-        yield one_line(entry_line(entry), 700)
+        yield one_line(entry_line(entry, timeline), 700)
     if timeline["left_out"]:
         yield f"{timeline['left_out']} more entries are left out"
     for step in timeline["steps"]:
@@ -42,7 +42,7 @@ def _table(timeline: dict[str, Any]) -> Group:
     for entry in timeline["entries"]:
         bad, where = entry.get("bad"), entry["where"]
         what = Text(one_line(entry["what"], 200), style="bold red" if bad else "bold")
-        for words, style in ((entry["detail"], ""), (doubt(entry), "italic dim")):
+        for words, style in ((brief(entry["detail"], timeline), ""), (doubt(entry), "italic dim")):
             if words:
                 what.append(f"  {one_line(words, 320)}", style=style or "not bold dim")
         gap = "" if entry["since_ms"] is None else since(entry["since_ms"])

@@ -1,5 +1,6 @@
 """Timelines of sessions: as blocks of a report, and as lines of text."""
 
+import re
 from typing import Any
 
 from e2e.report.blocks import Block, Lane, Lanes, Prose
@@ -8,6 +9,8 @@ from e2e.report.text import one_line
 LANES = ["client", "backend", "pusher"]
 
 _LANE = {"client": "client", "server": "client", "backend log": "backend", "pusher log": "pusher"}
+_ID = 8
+_USUAL = re.compile(r"^(the last: )?INFO:(?:[\w.]+:| +)")
 _ARROW = {"client": "→", "server": "←"}
 
 
@@ -33,7 +36,7 @@ def _lanes(timeline: dict[str, Any], *, first: bool) -> Lanes:
             lane=_LANE.get(e["where"], e["where"].removesuffix(" log")),
             arrow=_ARROW.get(e["where"], ""),
             what=e["what"],
-            detail=e["detail"],
+            detail=brief(e["detail"], timeline),
             bad=e.get("bad", False),
             doubt=doubt(e),
         )
@@ -41,7 +44,7 @@ def _lanes(timeline: dict[str, Any], *, first: bool) -> Lanes:
     ]
     lanes = [*LANES, *sorted({r.lane for r in rows} - set(LANES))]
     steps = [(f"{s['from']} → {s['to']}", since(s["ms"], sign=False)) for s in timeline["steps"]]
-    short = [entry_line(e) for e in timeline["entries"]]
+    short = [entry_line(e, timeline) for e in timeline["entries"]]
     return Lanes(title(timeline), lanes, rows, steps, short, timeline["left_out"], open=first, extra=not first)
 
 
@@ -60,11 +63,19 @@ def doubt(entry: dict[str, Any]) -> str:
     return f"({entry['ambiguous']})" if entry.get("ambiguous") else ""
 
 
-def entry_line(entry: dict[str, Any]) -> str:
+def brief(detail: str, timeline: dict[str, Any]) -> str:
+    """A detail without what the title says already: its long ids cut to their beginning, `INFO:logger:` left out."""
+    for name in (timeline["server_session"], *timeline["conversations"]):
+        if name and len(name) > 2 * _ID:
+            detail = detail.replace(name, f"{name[:_ID]}…")
+    return _USUAL.sub(r"\1", detail)
+
+
+def entry_line(entry: dict[str, Any], timeline: dict[str, Any]) -> str:
     """An entry as text: instant, time since the one before, where, what, detail."""
     gap = "" if entry["since_ms"] is None else since(entry["since_ms"])
     mark = "!" if entry.get("bad") else " "
-    rest = "  ".join(filter(None, (entry["what"], entry["detail"], doubt(entry))))
+    rest = "  ".join(filter(None, (entry["what"], brief(entry["detail"], timeline), doubt(entry))))
     return f"{entry['t']:9.3f} {gap:>9} {mark} {entry['where']:<11} {one_line(rest)}"
 
 

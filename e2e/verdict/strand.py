@@ -170,6 +170,7 @@ class Strand:
             bad = bool(data.get("error")) or data.get("success") is False or data.get("status") == "stt_failed"
             if kind == "service_status":
                 name = kind = f"service_status {data.get('status')}"
+                data = {k: v for k, v in data.items() if k != "status"}
         detail = "" if kind == "ping" else said(data)
         plural = f"{name}{'s' if kind == 'ping' else ' messages'}"
         self.entries.add(Entry(t, SERVER, name, detail, bad, plural=plural), kind=kind, beat=kind in _BEATS)
