@@ -216,7 +216,7 @@ class Strand:
         if event is not None and doubt is None:
             self.steps.logged(event, line.ids.get("conversation"), line.t)
         what = event or ("line" if line.level in (None, "INFO", "DEBUG") else line.level.lower())
-        plural = f"{event or what} lines"
+        plural = "lines alike" if what == "line" else f"{what} lines"
         bad = line.is_error or event in _BAD_LINES
         entry = Entry(line.t, f"{line.service} log", what, line.text, bad, doubt, plural)
         return self.entries.add(entry, kind=event or alike(line.text), routine=event in _ROUTINE_LOGGED)

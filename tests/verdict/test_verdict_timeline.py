@@ -25,8 +25,8 @@ def seen(timeline, where="log"):
 
 # -- whose line is whose ----------------------------------------------------------------------------------------
 #
-# A journal as steps: (t, action, ...). `in` and `out` are the connect call and the close of a session of ours, `backend`
-# and `pusher` a line with the ids that it names. Then whose each line is, by its text; `?`: it may be another's.
+# A journal as steps: (t, action, ...). `in` and `out` are the connect call and the close of a session, `backend` and
+# `pusher` a line with the ids that it names. Then whose each line is, by its text; `?`: it may be another's.
 
 JOINS = {
     "a session id beats the uid of two devices": (
@@ -108,6 +108,7 @@ JOINS = {
         [
             (1, "in", "a", "e2e-test"),
             (1, "in", "b", "e2e-test-1"),
+            (2, "backend", "of strangers: e2e-test-12, e2e-test.x, my-e2e-test, e2e-test@x", None, {}),
             (2, "backend", "Translation error: down e2e-test-1", None, {}),
             (3, "pusher", "Could not save e2e-test: full", None, {}),
         ],
