@@ -20,6 +20,8 @@ DRAIN_SECONDS = 75.0
 GRACE_SECONDS = 2.0
 """How much later than it was written a line may be read."""
 
+_EARLY = 0.5  # s by which the service may tell of a close before the client has its answer
+
 MAX_LIVES = 2_000
 MAX_IDS = 1_000
 
@@ -176,10 +178,9 @@ class Roster:
             return lives
         if event in ENDINGS:
             # What ends has been left: the one that still streams is not it.
-            over = [x for x in lives if x.ended is not None and x.ended - GRACE_SECONDS <= t]
+            over = [x for x in lives if x.ended is not None and x.ended - _EARLY <= t]
             return over or lives
-        held = [x for x in lives if x.alive(t)]
-        return held if len(held) == 1 else held or lives
+        return [x for x in lives if x.alive(t)] or [x for x in lives if x.alive(t, GRACE_SECONDS)] or lives
 
     def _of_conversation(self, conversation: str, t: float) -> list[Life]:
         lives = {x.sid: x for x in self.lives.values() if conversation in x.told}

@@ -5,7 +5,7 @@ from typing import Any
 
 from e2e.verdict.entries import CLIENT, SERVER, Entries, Entry, cut, spread
 from e2e.verdict.join import Life
-from e2e.verdict.sessions import REALTIME
+from e2e.verdict.sessions import MAX_AHEAD, REALTIME
 from e2e.verdict.steps import Steps
 from e2e.verdict.transcript import says_something, segments_of
 
@@ -54,6 +54,7 @@ class Strand:
         self._ticks: list[tuple[float, str, str]] = []
         self._segments: set[str] = set()
         self._heard = False
+        self._displaced = False
 
     # -- the client --------------------------------------------------------------------------------------------
 
@@ -181,7 +182,9 @@ class Strand:
         lags: list[float] = []
         for item in items:
             due = self._first_sight(item)
-            if due is not None:
+            # Of a resumed conversation segments count from another session's audio.
+            self._displaced |= due is not None and not self._heard and due - t > MAX_AHEAD
+            if due is not None and not self._displaced:
                 lags.append(t - due)
                 self.steps.heard(float(item["end"]), due, t)
         entry = Entry(t, SERVER, "transcript", f"“{words[-1]}”" if words else "no words", plural="transcripts")
@@ -215,6 +218,7 @@ class Strand:
         event = line.event
         if event is not None and doubt is None:
             self.steps.logged(event, line.ids.get("conversation"), line.t)
+            self._displaced |= event == "conversation_resumed"
         what = event or ("line" if line.level in (None, "INFO", "DEBUG") else line.level.lower())
         plural = "lines alike" if what == "line" else f"{what} lines"
         bad = line.is_error or event in _BAD_LINES

@@ -71,8 +71,10 @@ JOINS = {
             (9, "in", "b", "u"),
             (10, "backend", "second", "listen_started", {"uid": "u"}),
             (11, "backend", "late end", "handler_ended", {"uid": "u"}),
+            (12, "out", "b"),
+            (12.1, "backend", "just after", "integrations_triggered", {"uid": "u"}),
         ],
-        {"a": ["first", "late end"], "b": ["second"]},
+        {"a": ["first", "late end"], "b": ["second", "just after"]},
     ),
     "both connect at once: nobody can tell": (
         [
@@ -232,6 +234,23 @@ def test_a_session_from_end_to_end(tmp_path):
     assert steps["audio until second 2.00 due", "first transcript"] == pytest.approx(800, abs=50)
     assert steps["last chunk sent", "closed"] > 0
     assert steps["closed", "backend logs Client disconnected"] > 0
+
+
+def test_no_lag_is_told_of_a_conversation_that_was_resumed(tmp_path):
+    with journal(tmp_path / "r") as j:
+        j.run()
+        j.tape()
+        session = j.connecting()
+        j.line("backend", "Resuming conversation c1", "conversation_resumed", "e2e-test", conversation="c1")
+        start = j.begin(session)
+        j.at(start + 2)
+        j.segment(session, "a", "hello", 0.5, 1.0)
+        other = j.connecting("s2", "u2")
+        start = j.begin(other)
+        j.at(start + 2)
+        j.segment(other, "a", "hello", 90.5, 91.0)
+    for timeline in told(tmp_path / "r", "s1", "s2").values():
+        assert "after its audio" not in str(timeline) and not any("audio until" in s["from"] for s in timeline["steps"])
 
 
 def test_a_pusher_session_is_told_with_its_request(tmp_path):
