@@ -27,7 +27,8 @@ MAX_IDS = 1_000
 
 # A shorter id may be any word of a line: it counts only at the end, where the services put uid and session.
 _TELLING = 8
-_EDGE, _END = r"(?<![\w.@-])", r"(?![\w@-]|\.\w)"
+_WORD = re.compile(r"[\w.@|-]+")
+_MOST_ODD = 100  # ids that are no such word: looked for one by one
 
 
 @dataclass(slots=True, eq=False)
@@ -69,7 +70,9 @@ class Roster:
         self.lives: dict[str, Life] = {}
         self._of_uid: dict[str | None, list[Life]] = {uid: [] for uid in self._uids}
         self._served: dict[str, Served] = {}
-        self._quick: re.Pattern[str] | None = None
+        self._of_conversation: dict[str, dict[str, Life]] = {}
+        self._names: dict[str, str] = {}
+        self._odd: list[str] = []
 
     # -- reading -----------------------------------------------------------------------------------------------
 
@@ -134,29 +137,31 @@ class Roster:
                         found.server, served.owners, changed = server, [found], True
         for server, served in self._served.items():
             served.owners = [x for x in served.owners if x.server in (None, server)]
-        self._quick = self._search()
+        self._index()
 
-    def _search(self) -> re.Pattern[str] | None:
-        ids = {*self._served, *self._of_uid, *self._conversations()}
-        long = sorted((str(i) for i in ids if i and len(str(i)) >= _TELLING), key=len, reverse=True)
-        short = sorted((str(i) for i in ids if i and len(str(i)) < _TELLING), key=len, reverse=True)
-        parts = [f"{_EDGE}(?:{'|'.join(map(re.escape, long))}){_END}"] if long else []
-        if short:
-            parts.append(rf"(?<=\s)(?:{'|'.join(map(re.escape, short))})(?=(?:\s\S+)?\s*$)")
-        return re.compile("|".join(parts)) if parts else None
-
-    def _conversations(self) -> set[str]:
-        return set().union(*(x.told for x in self.lives.values()), *(s.conversations for s in self._served.values()))
+    def _index(self) -> None:
+        for life in self.lives.values():
+            for conversation in life.told:
+                self._of_conversation.setdefault(conversation, {})[life.sid] = life
+        for served in self._served.values():
+            for conversation in served.conversations:
+                self._of_conversation.setdefault(conversation, {}).update((x.sid, x) for x in served.owners)
+        for what, ids in (("uid", self._of_uid), ("conversation", self._of_conversation), ("session", self._served)):
+            self._names |= {name: what for name in ids if name}
+        odd = [name for name in self._names if len(name) >= _TELLING and not _WORD.fullmatch(name)]
+        self._odd = sorted(odd, key=len, reverse=True)[:_MOST_ODD]
 
     # -- asking ------------------------------------------------------------------------------------------------
 
-    def named(self, text: str) -> dict[str, str | None]:
+    def named(self, text: str) -> dict[str, str]:
         """The ids of ours that a line holds which no catalogue knows: `uid`, `session`, `conversation`."""
-        found: dict[str, str | None] = {}
-        for match in self._quick.finditer(text) if self._quick else ():
-            name = match[0]
-            what = "session" if name in self._served else "uid" if name in self._of_uid else "conversation"
-            found.setdefault(what, name)
+        words = [name for name in self._odd if name in text]
+        words += [word for word in (w.rstrip(".") for w in _WORD.findall(text)) if len(word) >= _TELLING]
+        words += [word for word in text.rsplit(None, 2)[-2:] if len(word) < _TELLING]
+        found: dict[str, str] = {}
+        for word in words:
+            if (what := self._names.get(word)) is not None:
+                found.setdefault(what, word)
         return found
 
     def conversations(self, life: Life) -> list[str]:
@@ -170,7 +175,7 @@ class Roster:
         if served is not None:
             return served.owners
         uid, conversation = ids.get("uid"), ids.get("conversation")
-        lives = self._of_conversation(conversation, t) if conversation else []
+        lives = list(self._of_conversation.get(conversation, {}).values())
         if uid is not None:
             lives = [x for x in lives if x.uid == uid] or self._of_uid.get(uid, [])
         lives = [x for x in lives if x.may_own(service) and x.alive(t, DRAIN_SECONDS)]
@@ -181,13 +186,6 @@ class Roster:
             over = [x for x in lives if x.ended is not None and x.ended - _EARLY <= t]
             return over or lives
         return [x for x in lives if x.alive(t)] or [x for x in lives if x.alive(t, GRACE_SECONDS)] or lives
-
-    def _of_conversation(self, conversation: str, t: float) -> list[Life]:
-        lives = {x.sid: x for x in self.lives.values() if conversation in x.told}
-        for served in self._served.values():
-            if conversation in served.conversations:
-                lives |= {x.sid: x for x in served.owners}
-        return list(lives.values())
 
 
 def _by_conversation(served: Served, free: list[Life]) -> Life | None:

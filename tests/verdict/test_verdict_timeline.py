@@ -113,8 +113,17 @@ JOINS = {
             (2, "backend", "of strangers: e2e-test-12, e2e-test.x, my-e2e-test, e2e-test@x", None, {}),
             (2, "backend", "Translation error: down e2e-test-1", None, {}),
             (3, "pusher", "Could not save e2e-test: full", None, {}),
+            (4, "in", "c", "auth0|e2e-test"),
+            (5, "pusher", "Could not save of [auth0|e2e-test].", None, {}),
+            (6, "in", "d", "a: e2e-test"),
+            (7, "pusher", "Odd a: e2e-test!", None, {}),
         ],
-        {"a": ["Could not save e2e-test: full"], "b": ["Translation error: down e2e-test-1"]},
+        {
+            "a": ["Could not save e2e-test: full"],
+            "b": ["Translation error: down e2e-test-1"],
+            "c": ["Could not save of [auth0|e2e-test]."],
+            "d": ["Odd a: e2e-test!"],
+        },
     ),
     "a short uid is only a name at the end of a line": (
         [
