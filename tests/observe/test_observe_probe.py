@@ -12,6 +12,9 @@ import pytest
 
 from e2e.observe.exercise import PROBE, _counts
 
+PYTHON = os.environ.get("E2E_PROBE_PYTHON", sys.executable)
+"""The interpreter of the services here: any from 3.9 on."""
+
 TREE = {
     "models/__init__.py": "",
     "models/place.py": "HERE = 1\n",
@@ -43,7 +46,7 @@ def tree(tmp_path):
 def execute(tree, tmp_path):
     """Run a script in the tree; gives the ended process, and each fact with its count."""
 
-    def run(script, *, probe=True, watch="", path="", arguments=("main.py",), code=0, python=sys.executable):
+    def run(script, *, probe=True, watch="", path="", arguments=("main.py",), code=0, python=PYTHON):
         (tree / "main.py").write_text(textwrap.dedent(script))
         facts = tmp_path / f"facts{len(list(tmp_path.iterdir()))}"
         facts.mkdir()
@@ -258,7 +261,7 @@ def test_a_sitecustomize_of_the_services_own_runs_as_ever(execute, tmp_path, bod
 def test_a_place_that_cannot_be_written_changes_nothing(tree):
     (tree / "main.py").write_text("import models.place\nprint('served')\n")
     env = os.environ | {"PYTHONPATH": str(PROBE), "E2E_PROBE_DIR": "/nonexistent/e2e", "E2E_PROBE_ROOT": str(tree)}
-    done = subprocess.run([sys.executable, "main.py"], cwd=tree, env=env, capture_output=True, text=True)
+    done = subprocess.run([PYTHON, "main.py"], cwd=tree, env=env, capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, "served\n", "")
 
 
