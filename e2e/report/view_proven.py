@@ -40,7 +40,7 @@ def _table(services: dict[str, Any], trees: list[dict[str, Any]]) -> Table:
             done = f"{least}{proof['executed']} of {proof['statements']}" if probed else f"? of {proof['statements']}"
             figures = [str(proof[key]) if probed else "?" for key in ("failed", "never", "outside")]
             rows.append([f"{name}, {tree['tree']}", done, *figures])
-            bad = proof["failed"] or proof["errors"]
+            bad = any(services[n]["errors"] or services[n]["found_by_audit"] for n in proof["services"])
             status.append("fail" if bad else "pass" if probed and proof["complete"] else "inconclusive")
     head = ["service, tree", "executed without failure", "failed", "never executed", "executed outside the tree"]
     return Table(head, rows, status, frozenset({1, 2, 3, 4}))
