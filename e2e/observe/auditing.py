@@ -17,7 +17,6 @@ from typing import Any
 
 import msgspec
 
-import e2e
 from e2e.observe.child import Warden
 from e2e.observe.spec import ServiceSpec
 from e2e.observe.tree import SourceTree
@@ -91,7 +90,7 @@ class Audits:
         if baseline is not None:
             command += ["--baseline", str(baseline.absolute())]
         # The package that runs, wherever the command was started.
-        path = [str(Path(e2e.__file__).parent.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
+        path = [str(Path(__file__).parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])]
         process = await asyncio.create_subprocess_exec(
             *command,
             env=os.environ | {"PYTHONPATH": os.pathsep.join(path)},

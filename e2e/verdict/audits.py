@@ -49,7 +49,8 @@ class Audits:
     def findings(self) -> Iterator[tuple[list[str], list[Record]]]:
         """Services of one tree, and the errors in it; of very many, the first ones."""
         for names in self.by_tree().values():
-            yield names, [f for f in self.services[names[0]].get("findings") or () if isinstance(f, dict)]
+            record = self.services[names[0]]
+            yield names, [{**f, "t": record["t"]} for f in record.get("findings") or () if isinstance(f, dict)]
 
     def words(self, service: str) -> str | None:
         """What the audit says of a service's tree; None where none was asked for."""
