@@ -4,6 +4,7 @@ Both call a sink with every line from `open` on, and go on until `close`, which 
 """
 
 import asyncio
+import contextlib
 import os
 import stat
 import time
@@ -15,6 +16,7 @@ from e2e.errors import ConfigError
 from e2e.observe.child import READ_BYTES, Child, Sink, Warden
 from e2e.observe.lines import LineSplitter
 from e2e.observe.replay import Replay
+from e2e.observe.rotation import Rotations
 
 # A rotation takes the name away for a moment; a name that is gone for longer is a loss.
 _VANISHED_SECONDS = 1.0
@@ -41,9 +43,9 @@ class LogSource(Protocol):
 class FileSource:
     """Follows a file from its present end; a file that does not exist yet is read from its start once it does.
 
-    A rotated file (another one under the name) is read to its end before the new one is; a truncated file is read
-    from its start, also when it has outgrown the place again by the next look. Two rotations within one poll lose the
-    file between them. The source failed while the file cannot be read or its name is gone, until one can be opened
+    A rotated file (another one under the name) is read to its end before the new one is, and so are those that were
+    under the name in between, if they are still there; if not, the source failed for a moment. A truncated file is read
+    from its start, also when it has outgrown the place again by the next look. The source failed while the file cannot be read or its name is gone, until one can be opened
     again; what is still held is read on meanwhile.
     """
 
@@ -56,6 +58,7 @@ class FileSource:
         self._told = told
         self._poll = poll
         self._file: BinaryIO | None = None
+        self._rotations = Rotations(path)
         self._splitter = LineSplitter()
         self._mark = b""
         self._task: asyncio.Task[None] | None = None
@@ -66,6 +69,7 @@ class FileSource:
 
     async def open(self) -> None:
         self._try_open(from_end=True)
+        self._rotations.note()
         self._tell()
         self._task = asyncio.create_task(self._follow())
 
@@ -89,11 +93,34 @@ class FileSource:
             await self._take()
             if self._replaced():
                 await self._take()  # what was written between the last read and the rotation
-                self._drop()
+                await self._go_over(self._file)
         if self._file is None:
-            self._try_open(from_end=False)
-            await self._take()
+            await self._go_over(None)
         self._tell()
+
+    async def _go_over(self, held: BinaryIO | None) -> None:
+        """From the file that was `held` to the one under the name, through those that were so in between."""
+        self._file = None
+        mark = self._mark
+        self._try_open(from_end=False)
+        current = self._file
+        if current is None:  # it cannot be opened now: what is held is held on to
+            self._file, self._mark = held, mark
+            return
+        self._end_line()
+        between = self._rotations.since(held, current)
+        for path in between.paths:
+            with contextlib.suppress(OSError), path.open("rb", buffering=0) as self._file:
+                self._mark = b""
+                await self._take()
+            self._end_line()
+        self._file, self._mark = current, b""
+        if between.lost:
+            self._told("failed", f"cannot read all of {self._path}: {between.lost}")
+            self._told("open", None)
+        if held is not None:
+            held.close()
+        await self._take()
 
     async def _take(self) -> None:
         file = self._file
