@@ -146,7 +146,9 @@ async def _serve(target: Any, directory: Path) -> None:
 
         journal.subscribe(show, "log", "service")
         (directory / "logs").mkdir()
-        services = Services(target.services(("backend", "pusher")), journal, directory / "logs", probe=False, audit=False)
+        services = Services(
+            target.services(("backend", "pusher")), journal, directory / "logs", probe=False, audit=False
+        )
         try:
             await services.start()
             click.echo(f"stand-in: backend {target.backend.url}, pusher {target.pusher.url}; Ctrl-C ends it")

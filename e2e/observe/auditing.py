@@ -86,14 +86,9 @@ class Audits:
 
     async def _run(self, tree: Path, baseline: Path | None) -> dict[str, Any]:
         """Raises ValueError with what the audit said where it could not do its work."""
-        command = [sys.executable, "-P", "-m", "e2e.cli", "imports", str(tree.absolute()), "--format", "json"]
-        if baseline is not None:
-            command += ["--baseline", str(baseline.absolute())]
-        # The package that runs, wherever the command was started.
-        path = [str(Path(__file__).parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])]
         process = await asyncio.create_subprocess_exec(
-            *command,
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(path)},
+            *_command(tree, baseline),
+            env=_environment(),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
@@ -140,6 +135,17 @@ class Audits:
     def _tell(self, spec: ServiceSpec, tree: str, *, error: str | None = None, **found: Any) -> None:
         with contextlib.suppress(ValueError):  # the journal was closed meanwhile
             self._journal.write("import_audit", service=spec.name, tree=tree, error=error, **found)
+
+
+def _command(tree: Path, baseline: Path | None) -> list[str]:
+    accept = ["--baseline", os.path.abspath(baseline)] if baseline is not None else []
+    return [sys.executable, "-P", "-m", "e2e.cli", "imports", os.path.abspath(tree), "--format", "json", *accept]
+
+
+def _environment() -> dict[str, str]:
+    """By it the child finds the package that runs, whatever lies in the directory where the run was started."""
+    path = [str(Path(__file__).parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return os.environ | {"PYTHONPATH": os.pathsep.join(path)}
 
 
 def _name(tree: Path, spec: ServiceSpec) -> str:

@@ -43,7 +43,9 @@ class Rotations:
         listed = self._list()
         mine, now = _key(held), _key(current)
         found = [
-            (path, key, mtime) for path, key, mtime in listed if key not in (mine, now) and not self._is_known(path, key)
+            (path, key, mtime)
+            for path, key, mtime in listed
+            if key not in (mine, now) and not self._is_known(path, key)
         ]
         found.sort(key=lambda entry: (entry[2], -self._number(entry[0])))
         lost = self._lost(held, [path for path, key, _ in listed if key == mine], len(found))

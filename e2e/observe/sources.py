@@ -8,6 +8,7 @@ import contextlib
 import os
 import stat
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import BinaryIO, Protocol
@@ -44,9 +45,9 @@ class FileSource:
     """Follows a file from its present end; a file that does not exist yet is read from its start once it does.
 
     A rotated file (another one under the name) is read to its end before the new one is, and so are those that were
-    under the name in between, if they are still there; if not, the source failed for a moment. A truncated file is read
-    from its start, also when it has outgrown the place again by the next look. The source failed while the file cannot be read or its name is gone, until one can be opened
-    again; what is still held is read on meanwhile.
+    under the name in between, if they are still there; if not, the source failed for a moment. A truncated file is
+    read from its start, also when it has outgrown the place again by the next look. The source failed while the file
+    cannot be read or its name is gone, until one can be opened again; what is still held is read on meanwhile.
     """
 
     kind = "file"
@@ -58,6 +59,7 @@ class FileSource:
         self._told = told
         self._poll = poll
         self._file: BinaryIO | None = None
+        self._next: deque[BinaryIO] = deque()
         self._rotations = Rotations(path)
         self._splitter = LineSplitter()
         self._mark = b""
@@ -68,7 +70,10 @@ class FileSource:
         self._missed: float | None = None
 
     async def open(self) -> None:
-        self._try_open(from_end=True)
+        self._file = self._opened()
+        if self._file is not None:
+            end = self._file.seek(0, os.SEEK_END)
+            self._mark = os.pread(self._file.fileno(), _MARK_BYTES, max(0, end - _MARK_BYTES))[:end]
         self._rotations.note()
         self._tell()
         self._task = asyncio.create_task(self._follow())
@@ -87,40 +92,36 @@ class FileSource:
             await asyncio.sleep(self._poll)
 
     async def _look(self) -> None:
-        """Take what is new, and go over to a new file under the name."""
+        """Take what is new, and go over to a new file under the name. It may be cancelled at any time."""
         self._problem = None
-        if self._file is not None:
+        while True:
             await self._take()
-            if self._replaced():
+            if self._next:
+                self._drop()
+                self._file, self._mark = self._next.popleft(), b""
+                self._tell()
+            elif self._file is not None and not self._replaced():
+                break
+            else:
                 await self._take()  # what was written between the last read and the rotation
-                await self._go_over(self._file)
-        if self._file is None:
-            await self._go_over(None)
+                if not self._find_next():
+                    break
         self._tell()
 
-    async def _go_over(self, held: BinaryIO | None) -> None:
-        """From the file that was `held` to the one under the name, through those that were so in between."""
-        self._file = None
-        mark = self._mark
-        self._try_open(from_end=False)
-        current = self._file
-        if current is None:  # it cannot be opened now: what is held is held on to
-            self._file, self._mark = held, mark
-            return
-        self._end_line()
-        between = self._rotations.since(held, current)
+    def _find_next(self) -> bool:
+        """Open the files to go over to: the one under the name, and before it those that were so in between."""
+        current = self._opened()
+        if current is None:
+            return False  # what is held is held on to
+        between = self._rotations.since(self._file, current)
         for path in between.paths:
-            with contextlib.suppress(OSError), path.open("rb", buffering=0) as self._file:
-                self._mark = b""
-                await self._take()
-            self._end_line()
-        self._file, self._mark = current, b""
+            with contextlib.suppress(OSError):
+                self._next.append(path.open("rb", buffering=0))
+        self._next.append(current)
         if between.lost:
             self._told("failed", f"cannot read all of {self._path}: {between.lost}")
             self._told("open", None)
-        if held is not None:
-            held.close()
-        await self._take()
+        return True
 
     async def _take(self) -> None:
         file = self._file
@@ -156,25 +157,22 @@ class FileSource:
         mine = os.fstat(self._file.fileno()) if self._file else None
         return mine is None or (now.st_dev, now.st_ino) != (mine.st_dev, mine.st_ino)
 
-    def _try_open(self, *, from_end: bool) -> None:
+    def _opened(self) -> BinaryIO | None:
+        """The file under the name, if there is one that can be read."""
         try:
             mode = self._path.stat().st_mode
             if not stat.S_ISREG(mode):
                 raise OSError(None, "not a regular file")
-            self._file = self._path.open("rb", buffering=0)
+            file = self._path.open("rb", buffering=0)
         except FileNotFoundError:
             if self._was_open:
                 self._miss()
-            return
+            return None
         except OSError as error:
             self._problem = error.strerror
-            return
+            return None
         self._missed = None
-        self._mark = b""
-        if from_end:
-            end = self._file.seek(0, os.SEEK_END)
-            self._mark = os.pread(self._file.fileno(), _MARK_BYTES, max(0, end - _MARK_BYTES))[:end]
-        self._tell()
+        return file
 
     def _miss(self) -> None:
         now = time.monotonic()

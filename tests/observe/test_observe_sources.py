@@ -280,3 +280,20 @@ async def test_a_command_that_ended_just_before_the_run_failed_too(caught, guard
 async def test_a_command_that_does_not_exist(caught, guard):
     with pytest.raises(ConfigError, match="no-such-program-here"):
         await CommandSource(["no-such-program-here"], caught.sink, caught.tell, guard).open()
+
+
+async def test_a_source_that_is_closed_while_it_reads_rotated_files_reads_them_all_the_same(tmp_path, caught):
+    path = tmp_path / "a.log"
+    path.write_text("")
+    source = FileSource(path, caught.sink, caught.tell, poll=0.01)
+    await source.open()
+    await asyncio.sleep(0)
+    for n in range(3):
+        append(path, f"{n} {'x' * 40}\n" * 3000)
+        rotate(path, 5)
+    path.write_text("last\n")
+    # Somewhere in the middle of the first of them.
+    await until(lambda: caught.lines)
+    await source.close()
+    assert [sum(line.startswith(f"{n} ") for line in caught.lines) for n in range(3)] == [3000] * 3
+    assert caught.lines[-1] == "last" and caught.states == ["open"]

@@ -83,9 +83,7 @@ def test_how_much_of_the_tree_was_proven():
     exercised.use(use("pusher", "routers/x.py", 7))
     exercised.fail(PROBED)
     services, (tree,) = proven(audits, exercised)
-    figures = [
-        {k: p[k] for k in ("executed", "failed", "never", "outside")} for p in (*services.values(), tree)
-    ]
+    figures = [{k: p[k] for k in ("executed", "failed", "never", "outside")} for p in (*services.values(), tree)]
     assert figures == [
         {"executed": 1, "failed": 1, "never": 2, "outside": 1},
         {"executed": 2, "failed": 0, "never": 2, "outside": 0},
