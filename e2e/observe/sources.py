@@ -11,9 +11,10 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import Any, BinaryIO, ClassVar, Protocol
 
 from e2e.errors import ConfigError
+from e2e.observe.backlog import Backlog
 from e2e.observe.child import READ_BYTES, Child, Sink, Warden
 from e2e.observe.lines import LineSplitter
 from e2e.observe.replay import Replay
@@ -34,6 +35,10 @@ class LogSource(Protocol):
     kind: str
     where: str
 
+    @property
+    def figures(self) -> dict[str, Any]:
+        """What its last record in the journal says beside the state."""
+
     async def open(self) -> None:
         """Begin here and now: lines that are written after this returns are seen."""
 
@@ -51,6 +56,7 @@ class FileSource:
     """
 
     kind = "file"
+    figures: ClassVar[dict[str, Any]] = {}
 
     def __init__(self, path: Path, sink: Sink, told: Told, poll: float = 0.1) -> None:
         self.where = str(path)
@@ -203,14 +209,22 @@ class FileSource:
 class CommandSource:
     """Follows the output of a command, such as `kubectl logs -f`, which is started again when it ends too early.
 
-    What it repeats when it starts again is left out. What it says first of the time before the run is not known to be
-    old: `--tail=0` and its like keep that away.
+    What it repeats when it starts again is left out, and what it says of the time before the run, as far as its lines
+    carry a time: `backlog.py`.
     `backoff` is the first wait in seconds; it doubles up to 15 s, and begins anew after a minute that went well.
     """
 
     kind = "command"
 
-    def __init__(self, argv: Sequence[str], sink: Sink, told: Told, guard: Warden, backoff: float = 1.0) -> None:
+    def __init__(
+        self,
+        argv: Sequence[str],
+        sink: Sink,
+        told: Told,
+        guard: Warden,
+        backoff: float = 1.0,
+        now: Callable[[], float] = time.time,
+    ) -> None:
         self.where = " ".join(argv)
         self._argv = tuple(argv)
         self._sink = sink
@@ -220,8 +234,13 @@ class CommandSource:
         self._child: Child | None = None
         self._task: asyncio.Task[None] | None = None
         self._replay = Replay()
+        self._backlog = Backlog(now(), now)
         self._last = b""
         self._reading = False
+
+    @property
+    def figures(self) -> dict[str, Any]:
+        return {"before": self._backlog.before, "dated": self._backlog.dated}
 
     async def open(self) -> None:
         """Raises ConfigError when the command cannot be started."""
@@ -242,6 +261,7 @@ class CommandSource:
 
     async def _start(self) -> None:
         self._pass_on(self._replay.restarted())
+        self._backlog.began()
         self._child = await Child.start(self._argv, self._line, self._guard)
         self._reading = True
         self._told("open", None)
@@ -258,7 +278,8 @@ class CommandSource:
 
     def _pass_on(self, lines: Iterable[tuple[bytes, int]]) -> None:
         for line, size in lines:
-            self._sink(line, size)
+            if not self._backlog.is_old(line):
+                self._sink(line, size)
 
     async def _keep_running(self) -> None:
         loop = asyncio.get_running_loop()

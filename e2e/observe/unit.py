@@ -162,7 +162,7 @@ class Unit:
             self._output.close()
             self.log.settle()
             self._aside.tell(but=self.log.told)
-        self.log.close(state)
+        self.log.close(state, **(self._source.figures if self._source else {}))
 
     def resources(self) -> Resources | None:
         """What the child costs; None where there is none, or it ended."""

@@ -192,4 +192,5 @@ def log_words(facts: Facts, name: str) -> str:
         boot = f"boot marker seen ({log.boot_marker})"
     else:
         boot = "boot marker not seen" if service and service.launched is not None else "it ran before this run"
-    return f"log of {name} read: {log.lines} lines, {log.bytes} bytes, {boot}"
+    before = f", {log.before} lines of before the run left out" if log.before else ""
+    return f"log of {name} read: {log.lines} lines, {log.bytes} bytes, {boot}{before}"

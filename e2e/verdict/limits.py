@@ -31,6 +31,12 @@ def _logs(facts: Facts):
             yield f"{why}: nothing that happened inside {name} is known."
         elif service is None or service.launched is None:
             yield f"{name} ran before this run, so its log was not read from its boot: imports at boot are not covered."
+        log = facts.logs.get(name)
+        if log is not None and log.dated is False and log.lines:
+            yield (
+                f"The lines of {name}'s log carry no time with a zone: any of before this run that its command said "
+                "count as this run's."
+            )
 
 
 def _imports(facts: Facts):
