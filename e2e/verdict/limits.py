@@ -42,7 +42,13 @@ def _logs(facts: Facts):
 def _imports(facts: Facts):
     if not facts.under_test:
         return
-    yield "Imports inside functions that this run never called do not show."
+    if all(map(facts.audits.done, facts.under_test)):
+        yield (
+            "Imports that this run never executed were only looked at by the audit, which knows neither names made at "
+            "run time nor what is installed beside the services."
+        )
+    else:
+        yield "Imports inside functions that this run never called do not show."
     unprobed = [name for name in facts.under_test if not facts.exercised.saw(name)]
     if unprobed:
         yield (

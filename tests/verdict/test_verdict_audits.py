@@ -144,3 +144,20 @@ def test_an_audit_proves_nothing_of_logs_that_were_not_read_and_fails_all_the_sa
     (error,) = summary["imports"]["errors"]
     assert (error["service"], error["source"], error["phase"]) == ("backend", "audit", None)
     assert summary["imports"]["services"]["backend"]["found_by_audit"] == 1
+
+
+def test_not_shown_says_what_the_audit_alone_looked_at_and_what_lines_without_a_time_may_be(tmp_path):
+    with journal(tmp_path / "r") as j:
+        j.run([expect.zero_import_errors()])
+        j.boot()
+        for service in ("backend", "pusher"):
+            j.write("import_audit", **AUDITED | {"service": service})
+        j.tape()
+        j.gone(j.stream())
+        j.stop(dated=False, before=3)
+        j.end()
+    _, verdict, summary = judged(tmp_path / "r")
+    told = "\n".join(summary["not_shown"])
+    assert "only looked at by the audit" in told and "inside functions" not in told
+    assert "The lines of backend's log carry no time with a zone" in told
+    assert "3 lines of before the run left out" in check(verdict, "zero_import_errors").evidence[0]
