@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from e2e.audit.check import audit
 from e2e.observe.exercise import PROBE, _counts
 
 PYTHON = os.environ.get("E2E_PROBE_PYTHON", sys.executable)
@@ -302,3 +303,42 @@ def test_it_is_written_for_python_3_9_and_needs_nothing_but_python(path):
         "e2e_import_probe",
         "sitecustomize",
     }
+
+
+FORMS = """
+    import os, sys
+    from models import (
+        place as there,
+        relative,
+    )
+    import importlib
+    try:
+        from models.place import (
+            HERE,
+
+            gone,
+        )
+    except ImportError:
+        gone = None
+    def handler():
+        import models.place as x; from models.lazy import found
+        return importlib.import_module(
+            "models.relative"
+        )
+    if handler():
+        from \\
+            models.place import \\
+            HERE as h
+    class Held:
+        from models.place import HERE
+    with open(os.devnull) as _: from models.place import *
+"""
+
+
+@pytest.mark.parametrize("python", [PYTHON, *other_pythons()])
+def test_the_places_are_those_that_the_audit_counts(execute, tree, python):
+    _, facts = execute(FORMS, python=python)
+    places = {(file, line) for file, lines in audit(tree).places.items() for line in lines}
+    seen = {(os.path.relpath(fact[1], tree), fact[2]) for fact, count in facts if count}
+    assert seen == {place for place in places if place[0] in ("main.py", "models/relative.py")}
+    assert len(seen) == 11
