@@ -5,6 +5,7 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
+from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,8 @@ class _Imports(_Table):
     watch: tuple[str, ...] = ()
     optional: tuple[str, ...] = ()
     required: tuple[str, ...] = ()
+    audit: bool | str = False
+    baseline: str | None = None
 
 
 class _Endpoint(_Table):
@@ -130,9 +133,9 @@ def _read(directory: Path) -> tuple[Path, dict[str, Any]]:
 
 def _target(name: str, table: _Target, base: Path, environ: Mapping[str, str]) -> TargetConfig:
     hosts = frozenset(table.hosts)
-    imports = _imports(table.imports)
-    backend = _service("backend", table.backend, base, hosts, imports)
-    pusher = _service("pusher", table.pusher, base, hosts, imports)
+    imports = _imports(table.imports, base)
+    backend = _service("backend", table.backend, base, hosts, imports, bool(table.imports.audit))
+    pusher = _service("pusher", table.pusher, base, hosts, imports, bool(table.imports.audit))
     if backend is None and pusher is None:
         raise ConfigError("it has neither a backend nor a pusher")
     try:
@@ -158,7 +161,7 @@ def _target(name: str, table: _Target, base: Path, environ: Mapping[str, str]) -
 
 
 def _service(
-    name: Any, table: _Service | None, base: Path, hosts: frozenset[str], imports: ImportsSpec
+    name: Any, table: _Service | None, base: Path, hosts: frozenset[str], imports: ImportsSpec, audited: bool
 ) -> ServiceSpec | None:
     if table is None:
         return None
@@ -178,17 +181,34 @@ def _service(
         health=table.health,
         boot_timeout=table.boot_timeout,
         log=_log(name, table, base),
-        imports=imports,
+        imports=_audited(imports, base / (table.cwd or ".")) if audited else imports,
     )
 
 
-def _imports(table: _Imports) -> ImportsSpec:
+def _imports(table: _Imports, base: Path) -> ImportsSpec:
     for key in ("watch", "optional", "required"):
         for pattern in getattr(table, key):
             if not _MODULES.fullmatch(pattern if key == "watch" else pattern.replace("*", "x")):
                 how = "a module such as models.structured, or models.* for all in a package"
                 raise ConfigError(f"imports.{key}: {pattern!r} names no module; write {how}")
-    return ImportsSpec(watch=table.watch, optional=table.optional, required=table.required)
+    audit = base / table.audit if isinstance(table.audit, str) else None
+    if audit and not audit.is_dir():
+        raise ConfigError(f"imports.audit: {audit} is no directory; name that of the source tree, or write true")
+    baseline = base / table.baseline if table.baseline else None
+    if baseline and not table.audit:
+        raise ConfigError("imports.baseline is what the audit shall accept: add audit = true")
+    if baseline and not baseline.is_file():
+        how = "write it with e2e imports PATH --baseline FILE --write-baseline"
+        raise ConfigError(f"imports.baseline: there is no file {baseline}; {how}")
+    return ImportsSpec(
+        watch=table.watch, optional=table.optional, required=table.required, audit=audit, baseline=baseline
+    )
+
+
+def _audited(imports: ImportsSpec, cwd: Path) -> ImportsSpec:
+    """With the tree that is audited, which then is the service's own: the working directory, if no other is named."""
+    tree = imports.audit or cwd
+    return replace(imports, audit=tree, root=tree)
 
 
 def _log(name: str, table: _Service, base: Path) -> LogSpec:

@@ -83,6 +83,27 @@ def test_imports_that_a_run_looks_after(config):
             config(MINIMAL + f'[targets.local.imports]\nwatch = ["{wrong}"]\n', environ={})
 
 
+def test_the_tree_that_is_audited(config, tmp_path):
+    services = MINIMAL.replace("[targets.local.backend]\n", '[targets.local.backend]\ncwd = "backend"\n')
+    table = services + "[targets.local.imports]\n"
+    (tmp_path / "src").mkdir(exist_ok=True)
+    (tmp_path / "accepted.json").touch()
+    spec = config(table, environ={}).backend.imports
+    assert (spec.audit, spec.root, spec.baseline) == (None, None, None)
+    spec = config(table + "audit = true\n", environ={}).backend.imports
+    assert spec.audit == spec.root == tmp_path / "backend"
+    spec = config(table + 'audit = "src"\nbaseline = "accepted.json"\n', environ={}).backend.imports
+    assert spec.audit == spec.root == tmp_path / "src" and spec.baseline == tmp_path / "accepted.json"
+    for wrong, says in (
+        ('audit = "nowhere"', "no directory"),
+        ('audit = true\nbaseline = "gone"', "there is no file"),
+        ('baseline = "accepted.json"', "add audit = true"),
+        ("audit = 1", "audit"),
+    ):
+        with pytest.raises(ConfigError, match=says):
+            config(table + wrong + "\n", environ={})
+
+
 def test_the_example_of_watched_imports_in_the_template_can_be_taken_as_it_is(config):
     template = files("e2e.cli").joinpath("template.toml").read_text(encoding="utf-8")
     example = re.search(r"^# \[targets\.local\.imports\]\n(?:# .*\n)+", template, re.MULTILINE)[0]

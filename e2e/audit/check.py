@@ -20,12 +20,16 @@ GENERATED = {"_version", "version", "__version__", "_build"}
 
 @dataclass(slots=True)
 class Audit:
-    """The result. `watched` counts the imports of each watched module: (all of them, those in functions)."""
+    """The result. `watched` counts the imports of each watched module: (all of them, those in functions).
+
+    `places` are the lines of each file on which an import stands that can run: not those under TYPE_CHECKING.
+    """
 
     findings: list[Finding]
     files: int
     statements: int
     watched: dict[str, tuple[int, int]] = field(default_factory=dict)
+    places: dict[str, list[int]] = field(default_factory=dict)
 
 
 def audit(path: Path, package: str | None = None, watch: Iterable[str] = (), python: str | None = None) -> Audit:
@@ -47,7 +51,7 @@ def audit(path: Path, package: str | None = None, watch: Iterable[str] = (), pyt
     order = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.INFO: 2}
     findings.sort(key=lambda f: (order[f.severity], f.file, f.line, f.column, f.rule, f.name))
     count = sum(len(module.imports) for module in auditor.tree.audited)
-    return Audit(findings, len(auditor.tree.audited), count, auditor.watched())
+    return Audit(findings, len(auditor.tree.audited), count, auditor.watched(), auditor.places())
 
 
 class _Auditor:
@@ -175,6 +179,13 @@ class _Auditor:
     def watched(self) -> dict[str, tuple[int, int]]:
         names = sorted(name for name in self.tree.modules if name and self.is_watched(name))
         return {name: (len(self.uses[name]), sum(self.uses[name])) for name in names}
+
+    def places(self) -> dict[str, list[int]]:
+        lines = {
+            self.tree.file_of(module): sorted({s.line for s in module.imports if not s.context.typing})
+            for module in self.tree.audited
+        }
+        return {file: found for file, found in lines.items() if found}
 
     def concerns(self, finding: Finding, package: str) -> bool:
         file = (self.tree.path / finding.file).relative_to(self.tree.root).as_posix()

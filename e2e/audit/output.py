@@ -51,6 +51,7 @@ def as_json(result: Audit, new: list[Finding], accepted: list[Finding]) -> str:
                 {"module": name, "imports": count, "in_functions": lazy}
                 for name, (count, lazy) in result.watched.items()
             ],
+            "places": result.places,
         },
         indent=1,
     )

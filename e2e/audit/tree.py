@@ -147,7 +147,8 @@ class Tree:
         prefixes, parts = [""], package.split(".") if package else []
         for n in range(1, len(parts) + 1):
             name = ".".join(parts[:n])
-            if self.modules[name].kind is not Kind.NAMESPACE:
+            # A directory with a dot in its name (`v1.2`) is none of the modules that its parts would name.
+            if name not in self.modules or self.modules[name].kind is not Kind.NAMESPACE:
                 break
             prefixes.append(f"{name}.")
         if "src" in self.modules and self.modules["src"].kind is Kind.NAMESPACE and "src." not in prefixes:

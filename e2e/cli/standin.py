@@ -74,6 +74,13 @@ def standin_target(
         token_uid=credentials.uid,
     )
     plans = plan(settings, port=port or free_port(), pusher_port=pusher_port or free_port())
+    package = Path(e2e.__file__).parent
+    imports = ImportsSpec(
+        root=package,
+        watch=("e2e.standin.models",),
+        audit=package / "standin",
+        baseline=package / "standin" / "imports.json",  # the planted faults, and nothing else
+    )
     specs = {
         name: ServiceSpec(
             name=name,  # type: ignore[arg-type]
@@ -82,7 +89,7 @@ def standin_target(
             env=service.env,
             health=service.health,
             log=LogSpec("process"),
-            imports=ImportsSpec(root=Path(e2e.__file__).parent, watch=("e2e.standin.models",)),
+            imports=imports,
         )
         for name, service in plans.items()
     }
@@ -139,7 +146,9 @@ async def _serve(target: Any, directory: Path) -> None:
 
         journal.subscribe(show, "log", "service")
         (directory / "logs").mkdir()
-        services = Services(target.services(("backend", "pusher")), journal, directory / "logs", probe=False)
+        services = Services(
+            target.services(("backend", "pusher")), journal, directory / "logs", probe=False, audit=False
+        )
         try:
             await services.start()
             click.echo(f"stand-in: backend {target.backend.url}, pusher {target.pusher.url}; Ctrl-C ends it")

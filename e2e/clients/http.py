@@ -14,6 +14,8 @@ from e2e.record.journal import Journal
 WHOLE_ANSWER_SECONDS = 30.0
 MAX_SEGMENT_IDS = 500
 MAX_BODY_BYTES = 32 * 1024 * 1024
+IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
+"""Methods that may be sent again (RFC 9110, section 9.2.2)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +168,7 @@ class Api:
     async def _whole_answer(self, endpoint: Endpoint) -> httpx.Response:
         headers = {**(self._headers if endpoint.auth else {}), **endpoint.headers}
         request = self._client.build_request(endpoint.method, endpoint.path, json=endpoint.body, headers=headers)
-        response = await self._client.send(request, stream=True)
+        response = await self._answer(request)
         try:
             body = bytearray()
             async for part in response.aiter_bytes():
@@ -176,3 +178,19 @@ class Api:
         finally:
             await response.aclose()
         return httpx.Response(response.status_code, content=bytes(body), request=request)
+
+    async def _answer(self, request: httpx.Request) -> httpx.Response:
+        """The head of the answer. A server may close a kept connection just when it is used again: then, once, anew."""
+        fresh = False
+
+        async def trace(event: str, _: Any) -> None:
+            nonlocal fresh
+            fresh = fresh or event.startswith("connection.connect")
+
+        request.extensions = {**request.extensions, "trace": trace}
+        try:
+            return await self._client.send(request, stream=True)
+        except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError):
+            if fresh or request.method not in IDEMPOTENT:
+                raise
+        return await self._client.send(request, stream=True)

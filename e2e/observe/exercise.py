@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from e2e.observe.optional import judged
 from e2e.observe.spec import ServiceSpec
+from e2e.observe.tree import SourceTree
 from e2e.record.journal import Journal
 
 PROBE = Path(__file__).with_name("probe")
@@ -50,14 +51,13 @@ class Exercise:
     """What the service imports. Facts of the same place in several processes count together.
 
     Each is told to the journal when it is first seen, and again, with how often, in every phase that it is used in.
+    The probe's files lie below `directory`, that of the run: a killed run leaves nothing elsewhere.
     """
 
-    def __init__(self, spec: ServiceSpec, journal: Journal) -> None:
+    def __init__(self, spec: ServiceSpec, journal: Journal, directory: Path) -> None:
         self._spec, self._journal = spec, journal
-        self._root = (spec.imports.root or spec.cwd or Path.cwd()).absolute()
-        # Where names of modules begin: of a root that is a package, the directory that it lies in.
-        self._base = self._root.parent if (self._root / "__init__.py").is_file() else self._root
-        self._place = Path(tempfile.mkdtemp(prefix=f"e2e-probe-{spec.name}-"))
+        self._tree = SourceTree(spec)
+        self._place = Path(tempfile.mkdtemp(prefix=f"probe-{spec.name}-", dir=directory.absolute()))
         self._processes: dict[str, _Process] = {}
         self._told: dict[Fact, int] = {}
         self._left_out = 0
@@ -68,7 +68,7 @@ class Exercise:
         return {
             "PYTHONPATH": f"{PROBE}{os.pathsep}{path}" if path else str(PROBE),
             "E2E_PROBE_DIR": str(self._place),
-            "E2E_PROBE_ROOT": str(self._root),
+            "E2E_PROBE_ROOT": str(self._tree.root),
             "E2E_PROBE_WATCH": ",".join(self._spec.imports.watch),
         }
 
@@ -113,7 +113,7 @@ class Exercise:
         common: dict[str, Any] = {
             "service": self._spec.name,
             "module": fact.module,
-            "file": self._shown(fact.file),
+            "file": self._tree.shown(fact.file),
             "line": fact.line,
             "phase": phase,
             "count": count,
@@ -127,16 +127,9 @@ class Exercise:
             "import_failure", **common, kind=fact.kind, name=name, reason=fact.reason, error=error, rule=rule
         )
 
-    def _shown(self, file: str) -> str:
-        """A path of the service's tree as one would write it there."""
-        for root in (self._base, self._base.resolve()):
-            if file.startswith(f"{root}{os.sep}"):
-                return file[len(str(root)) + 1 :]
-        return file
-
     def _watched(self) -> list[str]:
         """The watched modules; patterns stand for the modules that the tree has under them, if it has any."""
-        base = self._base
+        base = self._tree.base
         found: dict[str, None] = {}
         for pattern in self._spec.imports.watch:
             package = pattern.removesuffix(".*")

@@ -11,6 +11,7 @@ import httpx
 
 from e2e.errors import E2EError
 from e2e.observe import health
+from e2e.observe.auditing import Audits
 from e2e.observe.child import Warden
 from e2e.observe.log import ServiceLog
 from e2e.observe.resources import Resources
@@ -27,7 +28,8 @@ class Services:
     """Starts what the target says is to be started, finds what already runs, and reads the logs of both.
 
     `failed` says why a service that was healthy ended by itself; None while all is well. As an async context manager
-    it starts and stops. `clock` gives seconds. With `probe`, the services that it starts tell what they import.
+    it starts and stops. `clock` gives seconds. With `probe`, the services that it starts tell what they import; with
+    `audit`, the trees that the target names are audited while they boot.
     """
 
     def __init__(
@@ -37,10 +39,12 @@ class Services:
         logs_dir: Path,
         clock: Callable[[], float] = time.monotonic,
         probe: bool = True,
+        audit: bool = True,
     ) -> None:
         self.failed: str | None = None
         self._phase = "services"
         self._guard = Warden()
+        self._audits = Audits(specs if audit else (), journal, self._guard)
         self._stopping: asyncio.Task[None] | None = None
         self._ending = asyncio.Event()
         self._watcher: asyncio.Task[None] | None = None
@@ -64,7 +68,7 @@ class Services:
         return {unit.spec.name: unit.log for unit in self._units}
 
     async def start(self) -> None:
-        """Return when all services are healthy. When one cannot be, the others are stopped first.
+        """Return when all services are healthy and audited. When one cannot be, the others are stopped first.
 
         Raises:
             ConfigError: a command cannot be started.
@@ -73,8 +77,10 @@ class Services:
         try:
             for unit in self._units:
                 await unit.launch()
+            self._audits.start()
             async with health.client() as http:
                 await self._all_healthy(http)
+            await self._audits.finish()
             self._watcher = asyncio.create_task(self._watch())
         except BaseException:
             await self.stop()
@@ -139,6 +145,8 @@ class Services:
     async def _stop(self, grace: float) -> None:
         errors = []
         self._ending.set()
+        # A service that dies at boot may do so before its tree is read: that may well say why.
+        await self._audits.finish(grace)
         if self._watcher:
             await asyncio.gather(self._watcher, return_exceptions=True)
         for unit in reversed(self._units):

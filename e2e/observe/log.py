@@ -119,8 +119,8 @@ class ServiceLog:
             return self._last_error
         return self._last_line or "it said nothing"
 
-    def close(self, state: str = "closed") -> None:
-        """The last line was taken. Doing it twice is harmless."""
+    def close(self, state: str = "closed", **figures: Any) -> None:
+        """The last line was taken; `figures` are what its source has to say of it. Doing it twice is harmless."""
         if self._file.closed:
             return
         self.settle()
@@ -137,6 +137,7 @@ class ServiceLog:
             failures=self._failures,
             gap_seconds=round(self._gap, 3),
             unreadable=self._unreadable,
+            **figures,
         )
 
     def _end_gap(self) -> None:

@@ -4,17 +4,21 @@ Both call a sink with every line from `open` on, and go on until `close`, which 
 """
 
 import asyncio
+import contextlib
 import os
 import stat
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import Any, BinaryIO, ClassVar, Protocol
 
 from e2e.errors import ConfigError
+from e2e.observe.backlog import Backlog
 from e2e.observe.child import READ_BYTES, Child, Sink, Warden
 from e2e.observe.lines import LineSplitter
 from e2e.observe.replay import Replay
+from e2e.observe.rotation import Rotations
 
 # A rotation takes the name away for a moment; a name that is gone for longer is a loss.
 _VANISHED_SECONDS = 1.0
@@ -31,6 +35,10 @@ class LogSource(Protocol):
     kind: str
     where: str
 
+    @property
+    def figures(self) -> dict[str, Any]:
+        """What its last record in the journal says beside the state."""
+
     async def open(self) -> None:
         """Begin here and now: lines that are written after this returns are seen."""
 
@@ -41,13 +49,14 @@ class LogSource(Protocol):
 class FileSource:
     """Follows a file from its present end; a file that does not exist yet is read from its start once it does.
 
-    A rotated file (another one under the name) is read to its end before the new one is; a truncated file is read
-    from its start, also when it has outgrown the place again by the next look. Two rotations within one poll lose the
-    file between them. The source failed while the file cannot be read or its name is gone, until one can be opened
-    again; what is still held is read on meanwhile.
+    A rotated file (another one under the name) is read to its end before the new one is, and so are those that were
+    under the name in between, if they are still there; if not, the source failed for a moment. A truncated file is
+    read from its start, also when it has outgrown the place again by the next look. The source failed while the file
+    cannot be read or its name is gone, until one can be opened again; what is still held is read on meanwhile.
     """
 
     kind = "file"
+    figures: ClassVar[dict[str, Any]] = {}
 
     def __init__(self, path: Path, sink: Sink, told: Told, poll: float = 0.1) -> None:
         self.where = str(path)
@@ -56,6 +65,8 @@ class FileSource:
         self._told = told
         self._poll = poll
         self._file: BinaryIO | None = None
+        self._next: deque[BinaryIO] = deque()
+        self._rotations = Rotations(path)
         self._splitter = LineSplitter()
         self._mark = b""
         self._task: asyncio.Task[None] | None = None
@@ -65,7 +76,11 @@ class FileSource:
         self._missed: float | None = None
 
     async def open(self) -> None:
-        self._try_open(from_end=True)
+        self._file = self._opened()
+        if self._file is not None:
+            end = self._file.seek(0, os.SEEK_END)
+            self._mark = os.pread(self._file.fileno(), _MARK_BYTES, max(0, end - _MARK_BYTES))[:end]
+        self._rotations.note()
         self._tell()
         self._task = asyncio.create_task(self._follow())
 
@@ -83,17 +98,36 @@ class FileSource:
             await asyncio.sleep(self._poll)
 
     async def _look(self) -> None:
-        """Take what is new, and go over to a new file under the name."""
+        """Take what is new, and go over to a new file under the name. It may be cancelled at any time."""
         self._problem = None
-        if self._file is not None:
+        while True:
             await self._take()
-            if self._replaced():
-                await self._take()  # what was written between the last read and the rotation
+            if self._next:
                 self._drop()
-        if self._file is None:
-            self._try_open(from_end=False)
-            await self._take()
+                self._file, self._mark = self._next.popleft(), b""
+                self._tell()
+            elif self._file is not None and not self._replaced():
+                break
+            else:
+                await self._take()  # what was written between the last read and the rotation
+                if not self._find_next():
+                    break
         self._tell()
+
+    def _find_next(self) -> bool:
+        """Open the files to go over to: the one under the name, and before it those that were so in between."""
+        current = self._opened()
+        if current is None:
+            return False  # what is held is held on to
+        between = self._rotations.since(self._file, current)
+        for path in between.paths:
+            with contextlib.suppress(OSError):
+                self._next.append(path.open("rb", buffering=0))
+        self._next.append(current)
+        if between.lost:
+            self._told("failed", f"cannot read all of {self._path}: {between.lost}")
+            self._told("open", None)
+        return True
 
     async def _take(self) -> None:
         file = self._file
@@ -129,25 +163,22 @@ class FileSource:
         mine = os.fstat(self._file.fileno()) if self._file else None
         return mine is None or (now.st_dev, now.st_ino) != (mine.st_dev, mine.st_ino)
 
-    def _try_open(self, *, from_end: bool) -> None:
+    def _opened(self) -> BinaryIO | None:
+        """The file under the name, if there is one that can be read."""
         try:
             mode = self._path.stat().st_mode
             if not stat.S_ISREG(mode):
                 raise OSError(None, "not a regular file")
-            self._file = self._path.open("rb", buffering=0)
+            file = self._path.open("rb", buffering=0)
         except FileNotFoundError:
             if self._was_open:
                 self._miss()
-            return
+            return None
         except OSError as error:
             self._problem = error.strerror
-            return
+            return None
         self._missed = None
-        self._mark = b""
-        if from_end:
-            end = self._file.seek(0, os.SEEK_END)
-            self._mark = os.pread(self._file.fileno(), _MARK_BYTES, max(0, end - _MARK_BYTES))[:end]
-        self._tell()
+        return file
 
     def _miss(self) -> None:
         now = time.monotonic()
@@ -178,14 +209,22 @@ class FileSource:
 class CommandSource:
     """Follows the output of a command, such as `kubectl logs -f`, which is started again when it ends too early.
 
-    What it repeats when it starts again is left out. What it says first of the time before the run is not known to be
-    old: `--tail=0` and its like keep that away.
+    What it repeats when it starts again is left out, and what it says of the time before the run, as far as its lines
+    carry a time: `backlog.py`.
     `backoff` is the first wait in seconds; it doubles up to 15 s, and begins anew after a minute that went well.
     """
 
     kind = "command"
 
-    def __init__(self, argv: Sequence[str], sink: Sink, told: Told, guard: Warden, backoff: float = 1.0) -> None:
+    def __init__(
+        self,
+        argv: Sequence[str],
+        sink: Sink,
+        told: Told,
+        guard: Warden,
+        backoff: float = 1.0,
+        now: Callable[[], float] = time.time,
+    ) -> None:
         self.where = " ".join(argv)
         self._argv = tuple(argv)
         self._sink = sink
@@ -195,8 +234,13 @@ class CommandSource:
         self._child: Child | None = None
         self._task: asyncio.Task[None] | None = None
         self._replay = Replay()
+        self._backlog = Backlog(now(), now)
         self._last = b""
         self._reading = False
+
+    @property
+    def figures(self) -> dict[str, Any]:
+        return {"before": self._backlog.before, "dated": self._backlog.dated}
 
     async def open(self) -> None:
         """Raises ConfigError when the command cannot be started."""
@@ -217,6 +261,7 @@ class CommandSource:
 
     async def _start(self) -> None:
         self._pass_on(self._replay.restarted())
+        self._backlog.began()
         self._child = await Child.start(self._argv, self._line, self._guard)
         self._reading = True
         self._told("open", None)
@@ -233,7 +278,8 @@ class CommandSource:
 
     def _pass_on(self, lines: Iterable[tuple[bytes, int]]) -> None:
         for line, size in lines:
-            self._sink(line, size)
+            if not self._backlog.is_old(line):
+                self._sink(line, size)
 
     async def _keep_running(self) -> None:
         loop = asyncio.get_running_loop()

@@ -20,13 +20,16 @@ class ImportsSpec:
     """What the import probe looks after. Names are of modules; `*` in them stands for any text, at the end of `watch`.
 
     `root` is the service's own tree, or the package that it is (None: its working directory). A failed import of
-    `optional` is no error; of `watch` and `required`, and of the own tree, it is.
+    `optional` is no error; of `watch` and `required`, and of the own tree, it is. `audit` is the directory that the
+    static audit reads (None: there is none), `baseline` the file of what it shall accept.
     """
 
     root: Path | None = None
     watch: tuple[str, ...] = ()
     optional: tuple[str, ...] = ()
     required: tuple[str, ...] = ()
+    audit: Path | None = None
+    baseline: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,6 +48,7 @@ class Unit:
         if spec.command is not None and spec.log.kind in ("file", "command"):
             self._aside = Aside(journal)
             self._output = ServiceLog(spec.name, self._aside, logs_dir / f"{spec.name}.output.log")
+        self._directory = logs_dir
         self._probe = probe
         self._exercise: Exercise | None = None
         self.healthy = False
@@ -82,7 +83,7 @@ class Unit:
             )
         command, env = self.spec.command, dict(self.spec.env)
         if self._probe:
-            self._exercise = Exercise(self.spec, self._journal)
+            self._exercise = Exercise(self.spec, self._journal, self._directory)
             env |= self._exercise.environment(os.environ | env)
         self._child = await Child.start(command, self._output.take, self._guard, cwd=self.spec.cwd, env=env)
         self._meter = ResourceMeter(self._child.pid, self._clock)
@@ -161,7 +162,7 @@ class Unit:
             self._output.close()
             self.log.settle()
             self._aside.tell(but=self.log.told)
-        self.log.close(state)
+        self.log.close(state, **(self._source.figures if self._source else {}))
 
     def resources(self) -> Resources | None:
         """What the child costs; None where there is none, or it ended."""

@@ -4,6 +4,7 @@ import shlex
 from typing import Any
 
 from e2e.report.blocks import Block, Code, Items, Log, Mark, Marks, Pairs, Prose, Section, SideBySide, View
+from e2e.report.view_proven import proven_section
 from e2e.report.view_services import endpoint_table, error_table, imports_section, service_section
 from e2e.report.view_stream import (
     arrivals,
@@ -30,6 +31,7 @@ def build_view(summary: Summary) -> View:
         Section("stream", "E2E: audio through the services", _stream_blocks(summary)),
         Section("log", "Log excerpt of the session", _log_blocks(summary)),
         Section("timeline", "Timeline", timeline_blocks(summary)),
+        proven_section(summary["imports"]),
         imports_section(summary),
         Section("measures", "Latencies and transcript", _measure_blocks(summary)),
         Section("not-shown", "Not shown", _limits(summary)),

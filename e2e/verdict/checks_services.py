@@ -2,8 +2,9 @@
 
 import re
 
-from e2e.verdict.check import Params, Result, Status, failed, missing, passed, unknown
+from e2e.verdict.check import Params, Result, Status, failed, many, missing, passed, unknown
 from e2e.verdict.facts import Facts
+from e2e.verdict.logs import AUDIT
 from e2e.verdict.services import Service
 
 
@@ -35,7 +36,7 @@ def down_words(facts: Facts, service: Service) -> str:
         return f"{service.name} did not get healthy: {service.error or 'its health URL did not answer'}"
     when = "ended by itself" if service.up is not None else "died before it answered"
     code = "" if service.exit_code is None else f" with exit code {service.exit_code}"
-    cause = next((p.title for p in facts.imports if p.service == service.name), None)
+    cause = next((p.title for p in facts.imports.of(service.name) if p.source != AUDIT), None)
     log = facts.logs.get(service.name)
     words = cause or _last_words(facts, service) or (log.tail[-1] if log is not None and log.tail else service.error)
     return f"{service.name} {when}{code}{f'; last words: {words}' if words else ''}"
@@ -145,24 +146,41 @@ def auth_refused(facts: Facts, params: Params) -> Result:
 
 
 def zero_import_errors(facts: Facts, params: Params) -> Result:
-    problems = list(facts.imports)
+    problems, names = list(facts.imports), facts.under_test
     if problems:
         evidence = [line for p in problems for line in (f"{p.title}, seen by {p.source}", *p.evidence)]
         times = f" ({facts.imports.total} times)" if facts.imports.total > len(problems) else ""
         sources = {source for p in problems for source in p.source.split(", ")}
         told = "; ".join(p.title for p in problems[:3])
-        return failed(f"{told}{times}; seen by {' and '.join(sorted(sources))}", evidence)
-    names = facts.under_test
+        return failed(f"{told}{times}; seen by {' and '.join(sorted(sources))} ({stands_on(facts, names)})", evidence)
     if not names:
         return unknown("no log of any service was read; give their logs in the target's configuration")
     gaps = [why for name in names if (why := facts.not_read(name))]
     read = [log_words(facts, name) for name in names]
-    read += [words for name in names if (words := facts.exercised.words(name))]
+    for source in (facts.exercised, facts.audits):
+        read += [words for name in names if (words := source.words(name))]
     if gaps:
         return unknown("; ".join(gaps), read)
+    return passed(f"no import error: {stands_on(facts, names)}", read)
+
+
+def stands_on(facts: Facts, names: list[str]) -> str:
+    """On which of the three sources a word about imports stands: `logs of 2 services read, probe in 2, no audit`."""
+    read = [name for name in names if not facts.not_read(name)]
     probed = [name for name in names if facts.exercised.saw(name)]
-    beside = f", nor seen by the import probe in {' and '.join(probed)}" if probed else " (log alone: no import probe)"
-    return passed(f"no import error in the logs of {' and '.join(names)}{beside}", read)
+    trees = facts.audits.by_tree(names)
+    audited = {name for of in trees.values() for name in of}
+    words = [
+        f"logs of {many(len(read), 'service')} read" + _which(read, names) if read else "no log read",
+        f"probe in {len(probed)}" + _which(probed, names) if probed else "no probe",
+        f"audit of {many(len(trees), 'tree')}" + _which(sorted(audited), names) if trees else "no audit",
+    ]
+    return ", ".join(words)
+
+
+def _which(some: list[str], names: list[str]) -> str:
+    """Which services, where not all."""
+    return "" if len(some) == len(names) else f" ({' and '.join(some)} of {' and '.join(names)})"
 
 
 def log_words(facts: Facts, name: str) -> str:
@@ -174,4 +192,5 @@ def log_words(facts: Facts, name: str) -> str:
         boot = f"boot marker seen ({log.boot_marker})"
     else:
         boot = "boot marker not seen" if service and service.launched is not None else "it ran before this run"
-    return f"log of {name} read: {log.lines} lines, {log.bytes} bytes, {boot}"
+    before = f", {log.before} lines of before the run left out" if log.before else ""
+    return f"log of {name} read: {log.lines} lines, {log.bytes} bytes, {boot}{before}"

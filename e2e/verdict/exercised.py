@@ -7,6 +7,7 @@ from typing import Any
 from e2e.verdict.bounded import Bounded
 
 Record = dict[str, Any]
+Place = tuple[str, int]
 
 MAX_STATEMENTS = 5_000
 MAX_ROWS = 300
@@ -42,6 +43,7 @@ class Exercised:
     statements: dict[tuple, Statement] = field(default_factory=dict)
     forgiven: Bounded[Record] = field(default_factory=lambda: Bounded(100))
     probes: dict[str, Record] = field(default_factory=dict)
+    failed: set[tuple] = field(default_factory=set)
     left_out: int = 0
 
     def use(self, record: Record) -> None:
@@ -56,9 +58,21 @@ class Exercised:
             self.statements[key] = Statement(str(service), str(file), line or 0, str(module), names, own)
         self.statements[key].phases[str(record.get("phase"))] += record.get("count") or 1
 
+    def fail(self, record: Record) -> None:
+        """A failed import, by its service and place; the first of them."""
+        if len(self.failed) < MAX_STATEMENTS:
+            self.failed.add(tuple(record.get(k) for k in ("service", "file", "line")))
+
     def forgive(self, record: Record) -> None:
         """A failed import that is no error."""
         self.forgiven.add(record)
+
+    def places(self, service: str) -> tuple[set[Place], set[Place]]:
+        """(executed without failure, failed): the places in the source at which the service imported something."""
+        failed = {(str(file), line) for name, file, line in self.failed if name == service}
+        # `from __future__` runs nothing: it is a word to the compiler.
+        used = {(s.file, s.line) for s in self.statements.values() if s.service == service and s.module != "__future__"}
+        return used - failed, failed
 
     def probe(self, record: Record) -> None:
         self.probes[str(record.get("service"))] = record

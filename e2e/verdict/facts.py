@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
+from e2e.verdict.audits import Audits
 from e2e.verdict.bounded import Bounded, BoundedCounter
 from e2e.verdict.exercised import Exercised
 from e2e.verdict.lifecycle import Lifecycle
@@ -43,6 +44,7 @@ class Facts:
     lifecycle: Lifecycle = field(default_factory=Lifecycle)
     imports: ImportProblems = field(default_factory=ImportProblems)
     exercised: Exercised = field(default_factory=Exercised)
+    audits: Audits = field(default_factory=Audits)
     errors: ErrorLines = field(default_factory=ErrorLines)
     drains: Drains = field(default_factory=Drains)
     generator: Generator = field(default_factory=Generator)

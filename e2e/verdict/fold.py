@@ -47,6 +47,8 @@ class _Fold:
         for sid in sorted(self._open):
             self._settle(self.facts.sessions[sid], closed=False)
         facts, totals = self.facts, self.facts.totals
+        for services, findings in facts.audits.findings():
+            facts.imports.join_audit(services, findings)
         # Counted last: the failure of a stream is written after the close that caused it.
         totals.failed = sum(s.problem is not None for s in facts.stream)
         ended = [s for s in facts.stream if s.left is not None and s.problem is None and not s.reached]
@@ -129,6 +131,7 @@ class _Fold:
         self.facts.exercised.use(record)
 
     def import_failure(self, record: Record) -> None:
+        self.facts.exercised.fail(record)
         if record.get("error"):
             self.facts.imports.fold_probed(record)
         else:
@@ -136,6 +139,12 @@ class _Fold:
 
     def import_probe(self, record: Record) -> None:
         self.facts.exercised.probe(record)
+
+    def import_audit(self, record: Record) -> None:
+        self.facts.audits.audit(record)
+
+    def import_places(self, record: Record) -> None:
+        self.facts.audits.places(record)
 
     def error_line(self, record: Record) -> None:
         self.facts.errors.fold(record)
@@ -312,7 +321,7 @@ class _Fold:
 
 _KINDS = (
     *("run", "tape", "phase", "note", "end", "service", "log_source", "log", "lifecycle", "import_error"),
-    *("import_use", "import_failure", "import_probe"),
+    *("import_use", "import_failure", "import_probe", "import_audit", "import_places"),
     *("error_line", "routes", "endpoint", "auth_refused", "session", "stream", "message", "sent", "conversation"),
     *("sends", "generator", "device", "arrivals", "drain", "check"),
 )

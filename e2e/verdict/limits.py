@@ -31,12 +31,24 @@ def _logs(facts: Facts):
             yield f"{why}: nothing that happened inside {name} is known."
         elif service is None or service.launched is None:
             yield f"{name} ran before this run, so its log was not read from its boot: imports at boot are not covered."
+        log = facts.logs.get(name)
+        if log is not None and log.dated is False and log.lines:
+            yield (
+                f"The lines of {name}'s log carry no time with a zone: any of before this run that its command said "
+                "count as this run's."
+            )
 
 
 def _imports(facts: Facts):
     if not facts.under_test:
         return
-    yield "Imports inside functions that this run never called do not show."
+    if all(map(facts.audits.done, facts.under_test)):
+        yield (
+            "Imports that this run never executed were only looked at by the audit, which knows neither names made at "
+            "run time nor what is installed beside the services."
+        )
+    else:
+        yield "Imports inside functions that this run never called do not show."
     unprobed = [name for name in facts.under_test if not facts.exercised.saw(name)]
     if unprobed:
         yield (

@@ -10,8 +10,8 @@ _RECENT = 256
 _SAME = 40
 _GROUPS = 100
 
-PROBE = "probe"
-"""The source of what the import probe saw."""
+PROBE, AUDIT = "probe", "audit"
+"""The sources of what the import probe saw, and of what the static audit found."""
 
 
 @dataclass(slots=True)
@@ -26,7 +26,10 @@ class LogLine:
 
 @dataclass(slots=True)
 class ImportProblem:
-    """One import that failed, however often the log repeats it. `phase` is where it was first seen."""
+    """One import that failed, however often the log repeats it. `phase` is where it was first seen.
+
+    What only the audit found has no phase, and is of every service that runs from the tree: `backend, pusher`.
+    """
 
     service: str
     kind: str
@@ -52,7 +55,7 @@ class ImportProblem:
 class ImportProblems:
     """Import errors by what failed and where; `total` counts every line, and every failure that no line tells.
 
-    What both the log and the import probe saw is one problem: with the log's evidence, and both as its source.
+    What several sources saw is one problem: with the log's evidence if it has any, and all of them as its source.
     """
 
     groups: dict[tuple, ImportProblem] = field(default_factory=dict)
@@ -95,6 +98,25 @@ class ImportProblems:
             problem.count = record.get("count") or 1
             self.total += problem.count
             self.groups[PROBE, *_key(record)] = problem
+
+    def join_audit(self, services: list[str], findings: list[dict[str, Any]]) -> None:
+        """What the audit found in a tree from which these services run; last of all, when the rest is known."""
+        for finding in findings:
+            seen = [p for p in self.groups.values() if p.service in services and _same_statement(p, finding)]
+            for problem in seen:
+                problem.source = f"{problem.source}, {AUDIT}"
+            if seen:
+                continue
+            self.total += 1
+            if len(self.groups) >= _GROUPS:
+                self.ungrouped += 1
+                continue
+            record = {"phase": None, **finding, "service": ", ".join(services)}
+            said = f"{finding.get('file')}:{finding.get('line')}: {finding.get('code')} {finding.get('message')}"
+            self.groups[AUDIT, *_key(record)] = _problem(record, AUDIT, [said])
+
+    def of(self, service: str) -> list[ImportProblem]:
+        return [problem for problem in self if service in problem.service.split(", ")]
 
     def _seen_by(self, record: dict[str, Any], sources: tuple[str, ...] = ()) -> ImportProblem | None:
         """What is known of the same failure, from one of these sources."""
@@ -191,6 +213,14 @@ def _same_place(problem: ImportProblem, record: dict[str, Any]) -> bool:
         return True
     short, long = sorted((str(ours[0]), str(theirs[0])), key=len)
     return ours[1] == theirs[1] and (long == short or long.endswith(f"/{short}"))
+
+
+def _same_statement(problem: ImportProblem, finding: dict[str, Any]) -> bool:
+    """Whether what ran and failed is what the audit found. Of `import a.gone.x`, Python names `a.gone`."""
+    ours, theirs = problem.module, finding.get("module")
+    if not ours or not theirs or (problem.name or None) != (finding.get("name") or None):
+        return False
+    return (ours == theirs or theirs.startswith(f"{ours}.")) and _same_place(problem, finding)
 
 
 class Excerpt:

@@ -63,7 +63,8 @@ class ServiceLog:
     """How the log of one service was read. `tail` are its last lines, its last words when it died.
 
     `failures` is how often there was no reader, for `gap_seconds` in all; `unreadable` counts lines that nobody could
-    read; `proof` is a line that only this kind of service says.
+    read; `proof` is a line that only this kind of service says. Of a command, `before` are the lines of before the run
+    that were left out; `dated` is False where no line carried a time, so that none could be.
     """
 
     service: str
@@ -79,6 +80,8 @@ class ServiceLog:
     failures: int = 0
     gap_seconds: float = 0.0
     unreadable: int = 0
+    before: int = 0
+    dated: bool | None = None
     tail: deque[str] = field(default_factory=lambda: deque(maxlen=6))
 
     def fold(self, record: Record) -> None:
@@ -93,6 +96,7 @@ class ServiceLog:
             self.gap_seconds = record.get("gap_seconds") or 0.0
             self.unreadable = record.get("unreadable") or 0
             self.proof = record.get("proof")
+            self.before, self.dated = record.get("before") or 0, record.get("dated")
             self.lines = max(self.lines, record.get("lines") or 0)
             self.bytes = max(self.bytes, record.get("bytes") or 0)
             self.boot_marker = record.get("boot_marker") or self.boot_marker

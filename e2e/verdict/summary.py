@@ -4,14 +4,15 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from e2e.verdict.audits import proven
 from e2e.verdict.checks_lifecycle import event_seen
-from e2e.verdict.checks_services import RIGHT, auth_status, endpoint_status, endpoint_words
+from e2e.verdict.checks_services import RIGHT, auth_status, endpoint_status, endpoint_words, stands_on
 from e2e.verdict.expect import LIFECYCLE
 from e2e.verdict.facts import Facts
 from e2e.verdict.fold import MAX_SESSIONS
 from e2e.verdict.judge import Verdict
 from e2e.verdict.limits import latency_limits, not_shown
-from e2e.verdict.logs import LogLine
+from e2e.verdict.logs import AUDIT, LogLine
 from e2e.verdict.sessions import METRICS, Session
 from e2e.verdict.stored import unstored
 from e2e.verdict.tally import MOST, MOST_PLAYING
@@ -150,7 +151,9 @@ def _own(facts: Facts, event: str) -> dict[str, Any]:
 
 def _imports(facts: Facts) -> dict[str, Any]:
     services = {}
+    proofs, trees = proven(facts.audits, facts.exercised)
     for name in facts.under_test:
+        mine = facts.imports.of(name)
         log, why = facts.logs.get(name), facts.not_read(name)
         services[name] = {
             "read": why is None,
@@ -160,7 +163,11 @@ def _imports(facts: Facts) -> dict[str, Any]:
             "lines": log.lines if log else 0,
             "bytes": log.bytes if log else 0,
             "boot_marker": log.boot_marker if log else None,
-            "errors": sum(p.count for p in facts.imports if p.service == name),
+            "errors": sum(p.count for p in mine if p.source != AUDIT),
+            "found_by_audit": sum(p.source == AUDIT for p in mine),
+            "audit": facts.audits.words(name),
+            "audited": facts.audits.done(name),
+            "proven": proofs.get(name),
         }
     errors = [
         {
@@ -179,6 +186,8 @@ def _imports(facts: Facts) -> dict[str, Any]:
         "errors": errors,
         "lines": facts.imports.total,
         "exercised": facts.exercised.summary(),
+        "stands_on": stands_on(facts, facts.under_test),
+        "trees": trees,
     }
 
 

@@ -171,3 +171,8 @@ def test_one_package_can_be_looked_at_alone(said):
 def test_a_directory_without_python_is_refused(tree, files):
     with pytest.raises(UsageError, match="no Python files"):
         audit(tree(files))
+
+
+def test_a_directory_with_a_dot_in_its_name(said):
+    files = {"a.py": "A = 1\n", "v1.2/b.py": "import json\nfrom a import A\nfrom a import gone\nfrom . import c\n"}
+    assert said(files)[0] == "error missing-name v1.2/b.py:3 gone"

@@ -156,10 +156,13 @@ def test_an_interrupt_while_the_reports_are_written_does_not_cost_them(e2e):
 
 
 def test_reports_are_made_anew_after_a_run_was_killed(e2e):
-    process = e2e.start("run", "stream.py", *STANDIN, "--chunks", "3000")
+    temporary = e2e.directory / "tmp"
+    temporary.mkdir()
+    process = e2e.start("run", "stream.py", *STANDIN, "--chunks", "3000", TMPDIR=str(temporary))
     poll(lambda: '"type":"sends"' in e2e.journal(), "audio is sent")
     process.kill()
     e2e.finish(process)
+    assert not list(temporary.rglob("*probe*"))
     latest = e2e.directory / "reports/latest"
     assert not (latest / "run.json").exists()
     assert e2e("report", "reports/latest").code == 0

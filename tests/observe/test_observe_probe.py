@@ -10,7 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from e2e.audit.check import audit
 from e2e.observe.exercise import PROBE, _counts
+
+PYTHON = os.environ.get("E2E_PROBE_PYTHON", sys.executable)
+"""The interpreter of the services here: any from 3.9 on."""
 
 TREE = {
     "models/__init__.py": "",
@@ -43,7 +47,7 @@ def tree(tmp_path):
 def execute(tree, tmp_path):
     """Run a script in the tree; gives the ended process, and each fact with its count."""
 
-    def run(script, *, probe=True, watch="", path="", arguments=("main.py",), code=0, python=sys.executable):
+    def run(script, *, probe=True, watch="", path="", arguments=("main.py",), code=0, python=PYTHON):
         (tree / "main.py").write_text(textwrap.dedent(script))
         facts = tmp_path / f"facts{len(list(tmp_path.iterdir()))}"
         facts.mkdir()
@@ -258,7 +262,7 @@ def test_a_sitecustomize_of_the_services_own_runs_as_ever(execute, tmp_path, bod
 def test_a_place_that_cannot_be_written_changes_nothing(tree):
     (tree / "main.py").write_text("import models.place\nprint('served')\n")
     env = os.environ | {"PYTHONPATH": str(PROBE), "E2E_PROBE_DIR": "/nonexistent/e2e", "E2E_PROBE_ROOT": str(tree)}
-    done = subprocess.run([sys.executable, "main.py"], cwd=tree, env=env, capture_output=True, text=True)
+    done = subprocess.run([PYTHON, "main.py"], cwd=tree, env=env, capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, "served\n", "")
 
 
@@ -299,3 +303,42 @@ def test_it_is_written_for_python_3_9_and_needs_nothing_but_python(path):
         "e2e_import_probe",
         "sitecustomize",
     }
+
+
+FORMS = """
+    import os, sys
+    from models import (
+        place as there,
+        relative,
+    )
+    import importlib
+    try:
+        from models.place import (
+            HERE,
+
+            gone,
+        )
+    except ImportError:
+        gone = None
+    def handler():
+        import models.place as x; from models.lazy import found
+        return importlib.import_module(
+            "models.relative"
+        )
+    if handler():
+        from \\
+            models.place import \\
+            HERE as h
+    class Held:
+        from models.place import HERE
+    with open(os.devnull) as _: from models.place import *
+"""
+
+
+@pytest.mark.parametrize("python", [PYTHON, *other_pythons()])
+def test_the_places_are_those_that_the_audit_counts(execute, tree, python):
+    _, facts = execute(FORMS, python=python)
+    places = {(file, line) for file, lines in audit(tree).places.items() for line in lines}
+    seen = {(os.path.relpath(fact[1], tree), fact[2]) for fact, count in facts if count}
+    assert seen == {place for place in places if place[0] in ("main.py", "models/relative.py")}
+    assert len(seen) == 11

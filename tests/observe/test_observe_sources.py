@@ -113,6 +113,72 @@ async def test_rotation_and_truncation_lose_nothing(tmp_path, caught):
     assert caught.lines == ["1", "2", "3", "4", "5", *["6"] * 10, "7"]
 
 
+def rotate(path, keep):
+    """As `logrotate` and `RotatingFileHandler` do it."""
+    for n in range(keep, 0, -1):
+        older = path if n == 1 else path.with_name(f"{path.name}.{n - 1}")
+        if older.exists():
+            older.rename(path.with_name(f"{path.name}.{n}"))
+
+
+@pytest.mark.parametrize(
+    ("rotations", "keep", "read", "gap"),
+    [
+        (1, 5, "1 2 3", None),
+        (2, 5, "1 2 3 4", None),
+        (4, 5, "1 2 3 4 5 6", None),
+        (2, 2, "1 2 3 4", None),
+        (2, 1, "1 2 3 4", "may have been removed"),
+        (4, 2, "1 2 4 5 6", "may have been removed"),
+    ],
+)
+async def test_rotations_within_one_look_lose_nothing_that_is_still_there(tmp_path, caught, rotations, keep, read, gap):
+    path = tmp_path / "a.log"
+    path.with_name("a.log.1").write_text("long ago\n")
+    path.with_name("a.log.err").write_text("")
+    path.write_text("before\n")
+    source = FileSource(path, caught.sink, caught.tell, poll=60)
+    await source.open()
+    append(path, "1\n")
+    await source._look()
+    append(path, "2\n")
+    path.with_name("a.log.err").write_text("other\n")
+    for n in range(rotations):
+        rotate(path, keep)
+        path.write_text(f"{n + 3}\n")
+    await source._look()
+    await source._look()
+    assert await source.close() == "closed"
+    assert " ".join(caught.lines) == read
+    assert caught.states == (["open", "failed", "open"] if gap else ["open"])
+    assert not gap or gap in caught.told[1][1]
+
+
+async def test_a_file_in_between_that_is_gone_is_a_gap(tmp_path, caught):
+    path = tmp_path / "a.log"
+    path.write_text("")
+    source = FileSource(path, caught.sink, caught.tell, poll=60)
+    await source.open()
+    append(path, "1\n")
+    for n in range(2, 4):
+        rotate(path, 5)
+        path.write_text(f"{n}\n")
+    path.with_name("a.log.1").unlink()
+    await source.close()
+    assert caught.lines == ["1", "3"] and "1 file(s) of that time are gone" in caught.told[1][1]
+
+
+async def test_a_late_file_that_is_rotated_at_once_is_read_too(tmp_path, caught):
+    path = tmp_path / "a.log"
+    source = FileSource(path, caught.sink, caught.tell, poll=60)
+    await source.open()
+    path.write_text("1\n")
+    rotate(path, 5)
+    path.write_text("2\n")
+    await source.close()
+    assert caught.lines == ["1", "2"] and caught.states == ["open"]
+
+
 async def test_a_file_that_was_truncated_and_has_outgrown_the_place_is_read_from_its_start(tmp_path, caught):
     path = tmp_path / "a.log"
     path.write_text("before the run\n")
@@ -214,3 +280,20 @@ async def test_a_command_that_ended_just_before_the_run_failed_too(caught, guard
 async def test_a_command_that_does_not_exist(caught, guard):
     with pytest.raises(ConfigError, match="no-such-program-here"):
         await CommandSource(["no-such-program-here"], caught.sink, caught.tell, guard).open()
+
+
+async def test_a_source_that_is_closed_while_it_reads_rotated_files_reads_them_all_the_same(tmp_path, caught):
+    path = tmp_path / "a.log"
+    path.write_text("")
+    source = FileSource(path, caught.sink, caught.tell, poll=0.01)
+    await source.open()
+    await asyncio.sleep(0)
+    for n in range(3):
+        append(path, f"{n} {'x' * 40}\n" * 3000)
+        rotate(path, 5)
+    path.write_text("last\n")
+    # Somewhere in the middle of the first of them.
+    await until(lambda: caught.lines)
+    await source.close()
+    assert [sum(line.startswith(f"{n} ") for line in caught.lines) for n in range(3)] == [3000] * 3
+    assert caught.lines[-1] == "last" and caught.states == ["open"]
