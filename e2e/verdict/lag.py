@@ -1,0 +1,117 @@
+"""Transcript lag: how far what was heard is behind what was said, each second, and whether it grows."""
+
+from dataclasses import dataclass
+
+SAMPLE_SECONDS = 1.0
+
+_BLOCK = 10
+_MAX_BLOCKS = 64
+MIN_BLOCKS = 5
+"""Blocks of samples below which the error of a slope cannot be told."""
+
+
+class Samples:
+    """Lag of one session, sampled each second; `cursor` is the largest end of a segment so far, in seconds of audio.
+
+    Neighbouring samples are alike (lag grows through each pause of the speech), so sums are kept for blocks of at
+    least ten seconds, and the error of the slope is taken from how blocks differ. At most 64 blocks are kept.
+    """
+
+    __slots__ = ("_base", "_blocks", "_due", "_size", "cursor", "n")
+
+    def __init__(self) -> None:
+        self.cursor = 0.0
+        self._due = 0.0
+        self._base = 0.0
+        self._size = _BLOCK
+        self._blocks: list[list[float]] = []
+        self.n = 0
+
+    def begin(self, start: float, offset: float) -> None:
+        """A play begins at `t` = `start`, `offset` seconds into the session's audio."""
+        self._due = start + SAMPLE_SECONDS
+        self._base = start - offset
+
+    def until(self, t: float, at) -> None:
+        """Take the samples that were due before `t`; `at(due)` is the histogram of that instant, in ms."""
+        while self._due < t:
+            lag = self._due - self._base - self.cursor
+            at(self._due).add(lag * 1000)
+            self._sum(self._due - self._base, lag)
+            self._due += SAMPLE_SECONDS
+
+    def _sum(self, x: float, y: float) -> None:
+        if self.n % self._size == 0:
+            if len(self._blocks) == _MAX_BLOCKS:
+                pairs = zip(self._blocks[::2], self._blocks[1::2], strict=True)
+                self._blocks = [[a + b for a, b in zip(*pair, strict=True)] for pair in pairs]
+                self._size *= 2
+            self._blocks.append([0.0, 0.0, 0.0, 0.0, 0.0])
+        block = self._blocks[-1]
+        block[0] += 1
+        block[1] += x
+        block[2] += y
+        block[3] += x * x
+        block[4] += x * y
+        self.n += 1
+
+    def slope(self) -> "Slope":
+        """Of this session alone."""
+        n, sx, sy, sxx, sxy = (sum(sums) for sums in zip(*self._blocks, strict=True)) if self._blocks else (0.0,) * 5
+        if n < 2:
+            return Slope()
+        mx, my = sx / n, sy / n
+        pooled = Slope(1, len(self._blocks), sxy - n * mx * my, sxx - n * mx * mx)
+        for bn, bx, by, bxx, bxy in self._blocks:
+            # Sums of (x - mean x)(y - mean y) and of (x - mean x)^2 over the block.
+            a = bxy - mx * by - my * bx + bn * mx * my
+            b = bxx - 2 * mx * bx + bn * mx * mx
+            pooled.aa += a * a
+            pooled.ab += a * b
+            pooled.bb += b * b
+        return pooled
+
+
+@dataclass(slots=True)
+class Slope:
+    """Least squares over the samples of all sessions, each with a level of its own: seconds of lag a second.
+
+    `xy` and `xx` are sums of products of deviations from each session's means. The standard error is the sandwich
+    estimate for blocks of samples (Liang and Zeger 1986): samples of one block may depend on each other.
+    """
+
+    sessions: int = 0
+    blocks: int = 0
+    xy: float = 0.0
+    xx: float = 0.0
+    aa: float = 0.0
+    ab: float = 0.0
+    bb: float = 0.0
+
+    def merge(self, other: "Slope") -> "Slope":
+        for name in self.__dataclass_fields__:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        return self
+
+    @property
+    def value(self) -> float | None:
+        """Above 0 the service falls behind: 0.1 is six seconds a minute. None: nothing was sampled."""
+        return self.xy / self.xx if self.xx > 0 else None
+
+    @property
+    def error(self) -> float | None:
+        """One standard error; None where there are too few blocks to tell."""
+        slope = self.value
+        if slope is None or self.blocks < MIN_BLOCKS:
+            return None
+        squares = max(0.0, self.aa - 2 * slope * self.ab + slope * slope * self.bb)
+        return (squares * self.blocks / (self.blocks - 1)) ** 0.5 / self.xx
+
+    def to_dict(self) -> dict[str, float | int | None]:
+        value, error = self.value, self.error
+        return {
+            "slope": None if value is None else round(value, 5),
+            "standard_error": None if error is None else round(error, 5),
+            "sessions": self.sessions,
+            "blocks": self.blocks,
+        }
