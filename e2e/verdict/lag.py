@@ -62,13 +62,15 @@ class Samples:
             return Slope()
         mx, my = sx / n, sy / n
         pooled = Slope(1, len(self._blocks), sxy - n * mx * my, sxx - n * mx * mx)
+        before = (0.0, 0.0)
         for bn, bx, by, bxx, bxy in self._blocks:
             # Sums of (x - mean x)(y - mean y) and of (x - mean x)^2 over the block.
             a = bxy - mx * by - my * bx + bn * mx * my
             b = bxx - 2 * mx * bx + bn * mx * mx
-            pooled.aa += a * a
-            pooled.ab += a * b
-            pooled.bb += b * b
+            pooled.aa += a * (a + before[0])
+            pooled.ab += a * b + (a * before[1] + before[0] * b) / 2
+            pooled.bb += b * (b + before[1])
+            before = (a, b)
         return pooled
 
 
@@ -77,7 +79,8 @@ class Slope:
     """Least squares over the samples of all sessions, each with a level of its own: seconds of lag a second.
 
     `xy` and `xx` are sums of products of deviations from each session's means. The standard error is the sandwich
-    estimate for blocks of samples (Liang and Zeger 1986): samples of one block may depend on each other.
+    estimate of Newey and West (1987) over blocks of samples: those of one block and its neighbour may depend on each
+    other.
     """
 
     sessions: int = 0
