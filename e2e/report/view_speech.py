@@ -12,6 +12,7 @@ CURVES = ("segment_emission", "segment_stabilisation", "transcript_lag", "first_
 """Latencies that are drawn where a run has enough of them."""
 
 MIN_POINTS = 5
+MIN_MINUTES = 3
 MAX_ROWS = 60
 
 
@@ -134,7 +135,7 @@ def _over_load(quality: dict[str, Any]) -> list[Block]:
     if len(minutes) > 1:
         rows = [[f"{row['t'] / 60:g}", f"{row['streams']:g}", *_rates(row)] for row in minutes[:MAX_ROWS]]
         blocks.append(Table(["from minute", "streams", *_HEAD], rows, numeric=frozenset(range(7))))
-    if len(minutes) >= MIN_POINTS:
+    if len(minutes) >= MIN_MINUTES:
         known = {name: [(r["t"], r[name] * 100) for r in minutes if r[name] is not None] for name in _CURVES}
         lines = [Line(words, known[name]) for name, words in _CURVES.items() if known[name]]
         blocks.append(Curve("how well speech was understood (%)", "s", lines))
