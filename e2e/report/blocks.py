@@ -129,6 +129,11 @@ class Curve:
     def high(self) -> float:
         return max(self.low, *(y for line in self.lines for _, y in line.points))
 
+    def label(self, share: float) -> str:
+        """The value at that share of the way up."""
+        value = self.low + share * (self.high - self.low)
+        return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
     @property
     def begin(self) -> float:
         return min(x for line in self.lines for x, _ in line.points)

@@ -67,8 +67,8 @@ def steadiness(summary: Summary) -> list[tuple[str, str]]:
         rows.append(("longest time without a ping", f"{heartbeat['longest_gap_s']:.1f} s; {expected}"))
     counters = summary["counters"]
     if counters["backlog_max_bytes"]:
-        backlog = f"{counters['backlog_max_chunks']:g} chunks ({counters['backlog_max_bytes']} bytes) of one session"
-        rows.append(("most audio that waited for a socket", backlog))
+        backlog = f"{counters['backlog_max_bytes']} bytes, {counters['backlog_max_chunks']:g} of its chunks"
+        rows.append(("most audio of a session that waited", backlog))
     return rows
 
 

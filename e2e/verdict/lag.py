@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 SAMPLE_SECONDS = 1.0
 
+NEVER = float("inf")
+
 _BLOCK = 10
 _MAX_BLOCKS = 64
 MIN_BLOCKS = 5
@@ -13,15 +15,17 @@ MIN_BLOCKS = 5
 class Samples:
     """Lag of one session, sampled each second; `cursor` is the largest end of a segment so far, in seconds of audio.
 
+    `due` is the instant of the next sample.
+
     Neighbouring samples are alike (lag grows through each pause of the speech), so sums are kept for blocks of at
     least ten seconds, and the error of the slope is taken from how blocks differ. At most 64 blocks are kept.
     """
 
-    __slots__ = ("_base", "_blocks", "_due", "_size", "cursor", "n")
+    __slots__ = ("_base", "_blocks", "_size", "cursor", "due", "n")
 
     def __init__(self) -> None:
         self.cursor = 0.0
-        self._due = 0.0
+        self.due = NEVER
         self._base = 0.0
         self._size = _BLOCK
         self._blocks: list[list[float]] = []
@@ -29,16 +33,16 @@ class Samples:
 
     def begin(self, start: float, offset: float) -> None:
         """A play begins at `t` = `start`, `offset` seconds into the session's audio."""
-        self._due = start + SAMPLE_SECONDS
+        self.due = start + SAMPLE_SECONDS
         self._base = start - offset
 
     def until(self, t: float, at) -> None:
         """Take the samples that were due before `t`; `at(due)` is the histogram of that instant, in ms."""
-        while self._due < t:
-            lag = self._due - self._base - self.cursor
-            at(self._due).add(lag * 1000)
-            self._sum(self._due - self._base, lag)
-            self._due += SAMPLE_SECONDS
+        while self.due < t:
+            lag = self.due - self._base - self.cursor
+            at(self.due).add(lag * 1000)
+            self._sum(self.due - self._base, lag)
+            self.due += SAMPLE_SECONDS
 
     def _sum(self, x: float, y: float) -> None:
         if self.n % self._size == 0:

@@ -2,10 +2,10 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from itertools import pairwise
 
-from e2e.verdict.spoken import Spoken, Utterance, common, longest_gap, union
+from e2e.verdict.spoken import Spoken, Utterance, longest_gap, touches, union
 from e2e.verdict.transcript import Segment, joined_text, normalise
 from e2e.verdict.words import Alignment, WordErrors
 
@@ -22,8 +22,12 @@ class Score:
     covered: float = 0.0
 
     def merge(self, other: "Score") -> "Score":
-        for f in fields(Score):
-            setattr(self, f.name, getattr(self, f.name) + getattr(other, f.name))
+        self.words += other.words
+        self.word_errors += other.word_errors
+        self.characters += other.characters
+        self.character_errors += other.character_errors
+        self.speech += other.speech
+        self.covered += other.covered
         return self
 
     @property
@@ -56,10 +60,12 @@ class Quality(Score):
     changes_said: int = 0
 
     def merge(self, other: "Quality") -> "Quality":
-        gap = max(self.gap, other.gap)
-        for f in fields(other):
-            setattr(self, f.name, getattr(self, f.name) + getattr(other, f.name))
-        self.gap = gap
+        Score.merge(self, other)
+        self.timed += other.timed
+        self.on_silence += other.on_silence
+        self.gap = max(self.gap, other.gap)
+        self.changes_heard += other.changes_heard
+        self.changes_said += other.changes_said
         return self
 
 
@@ -158,8 +164,7 @@ def _within(x: float, intervals: list[tuple[float, float]]) -> bool:
 
 def _silent(segment: Segment, noisy: list[tuple[float, float]]) -> bool:
     """Whether nothing is said, or may be said, during the segment."""
-    at = (segment.start, max(segment.end, segment.start + 1e-6))
-    return not common([at], noisy)
+    return not touches(segment.start, max(segment.end, segment.start + 1e-6), noisy)
 
 
 def _changes(speakers: Iterable[str]) -> int:

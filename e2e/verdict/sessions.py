@@ -217,7 +217,8 @@ class Session:
                 interval, start = float(record.get("interval_ms") or 100), record.get("start")
                 start = record["t"] if start is None else start
                 self.plays.append(Play(tape_of(name, planned), name, planned, self.pace, interval, start, offset))
-                self.lag.begin(start, offset)
+                if self.pace == REALTIME and self.kind == "listen":
+                    self.lag.begin(start, offset)
         elif record.get("event") == "end" and self.plays:
             play = self.plays[-1]
             play.sent, play.seconds = record.get("sent"), record.get("seconds")
@@ -284,15 +285,18 @@ class Session:
 
     def _transcript(self, data: Any, t: float, latencies: Latencies) -> None:
         items = segments_of(data)
-        if any(says_something(item) for item in items):
-            self._heard(t, latencies)
+        for item in items:
+            if says_something(item):
+                self._heard(t, latencies)
+                break
         if self.transcript.ids:
             # Before it takes this message: what had been heard when the samples were due.
-            self._sample_lag(t, latencies)
-            self.transcript.fold(items, t)
+            if t > self.lag.due:
+                self._sample_lag(t, latencies)
+            self.transcript.take(items, t)
             return
         # Samples before the first segment count only if it shows that its times are of this audio.
-        new = self.transcript.fold(items, t)
+        new = self.transcript.take(items, t)
         spoken = self._spoken(new[0].end, t) if new else None
         if spoken is not None and self.pace == REALTIME:
             self.shift = spoken - t
@@ -300,7 +304,7 @@ class Session:
 
     def _sample_lag(self, t: float, latencies: Latencies, cursor: float | None = None) -> None:
         """Lag in each second before `t` in which audio was sent, if anything is known to be there to be heard."""
-        if not self.plays or self.pace != REALTIME or self.kind != "listen" or self.probe or self.displaced:
+        if not self.plays or t <= self.lag.due or self.probe or self.displaced:
             return
         play = self.plays[-1]
         if not self.transcript.ids and not (play.tape and play.tape.utterances):

@@ -1,5 +1,6 @@
 """What was said in a session, and when: the tapes that it played, up to where it sent them."""
 
+from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -122,12 +123,19 @@ def common(one: list[Interval], other: list[Interval]) -> list[Interval]:
 
 def longest_gap(speech: list[Interval], heard: list[Interval]) -> float:
     """The most seconds of speech in a row that nothing of `heard` covers; pauses between are not counted."""
-    longest = gap = 0.0
+    longest, missed, at = 0.0, 0.0, 0
+    pieces = common(speech, heard)
     for start, end in speech:
-        at = start
-        for a, b in common([(start, end)], heard):
-            longest = max(longest, gap + a - at)
-            gap, at = 0.0, b
-        gap += end - at
-        longest = max(longest, gap)
+        while at < len(pieces) and pieces[at][0] < end:
+            longest = max(longest, missed + pieces[at][0] - start)
+            missed, start = 0.0, pieces[at][1]
+            at += 1
+        missed += end - start
+        longest = max(longest, missed)
     return longest
+
+
+def touches(start: float, end: float, intervals: list[Interval]) -> bool:
+    """Whether a stretch overlaps one of a union."""
+    k = bisect_left(intervals, (end,))
+    return k > 0 and intervals[k - 1][1] > start

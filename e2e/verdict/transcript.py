@@ -80,8 +80,12 @@ class Transcript:
 
         Items that are no segments are left alone.
         """
+        return self.take(segments_of(data), t)
+
+    def take(self, items: list[dict[str, Any]], t: float) -> list[Segment]:
+        """The same for objects of an array."""
         new = []
-        for item in segments_of(data):
+        for item in items:
             text, start, end = item.get("text"), item.get("start"), item.get("end")
             if not isinstance(text, str) or "id" not in item or not _is_time(start) or not _is_time(end):
                 continue
@@ -140,7 +144,7 @@ def segments_of(data: Any) -> list[dict[str, Any]]:
             data = msgspec.json.decode(data)
         except (msgspec.DecodeError, RecursionError):
             return []
-    return [item for item in data if isinstance(item, dict)] if isinstance(data, list) else []
+    return [item for item in data if type(item) is dict] if type(data) is list else []
 
 
 def says_something(item: dict[str, Any]) -> bool:
