@@ -7,22 +7,18 @@ from typing import Any
 from e2e.record.histogram import Histogram
 from e2e.verdict.facts import Facts
 from e2e.verdict.logs import LogLine
-from e2e.verdict.metrics import REALTIME
-from e2e.verdict.quality import measure
 from e2e.verdict.reconnects import Reconnects
 from e2e.verdict.services import Service, ServiceLog
-from e2e.verdict.sessions import MAX_IDS, Session, chunk_ms
-from e2e.verdict.spoken import spoken
+from e2e.verdict.sessions import Session, chunk_ms
 from e2e.verdict.stored import unstored
-from e2e.verdict.transcript import Tape, joined_text
-from e2e.verdict.words import WordErrors
+from e2e.verdict.transcript import Tape
+from e2e.verdict.understanding import MAX_LIVE, settle_beginning, understand
 
 Record = dict[str, Any]
 
 MAX_SESSIONS = 5_000
 MAX_TEXTS = 20
 MAX_EVENTS = 50
-MAX_HISTORY = 200
 
 
 def read_facts(records: Iterable[Record]) -> Facts:
@@ -233,6 +229,8 @@ class _Fold:
         session.message(record, self.facts.latencies)
         if not session.probe:
             self.facts.messages.count(str(record.get("kind")))
+        if len(session.transcript.segments) > (session.next_cut or MAX_LIVE):
+            settle_beginning(self.facts, session, record["t"])
 
     def sent(self, record: Record) -> None:
         self._session(record).sent_record(record)
@@ -263,27 +261,8 @@ class _Fold:
         if session.kind == "listen":
             self._reconnects.ended(session)
         if session.plays and session.reached:
-            self._understood(session)
+            understand(facts, session, session.transcript.segments)
         self._slim(session)
-
-    def _understood(self, session: Session) -> None:
-        """What was heard of the session, held against what it said."""
-        facts, final = self.facts, session.transcript.final()
-        sent = [(p, min(p.planned, p.sent if p.sent is not None else session.sent or 0)) for p in session.plays]
-        said = spoken(sent)
-        session.text, session.reference = joined_text(final), said.reference
-        if session.kind != "listen":
-            return
-        session.words = WordErrors()
-        by_time = not session.displaced
-        session.quality, placed = measure(final, said, session.words, by_time=by_time, wordless=facts.wordless)
-        facts.words.pool(session.words)
-        facts.quality.merge(session.quality)
-        # Sent quicker than it was spoken, nothing was said at an instant of its own.
-        if session.pace == REALTIME:
-            facts.curve.add(placed)
-            if by_time:
-                facts.lag.merge(session.lag.slope())
 
     def _count(self, session: Session, closed: bool) -> None:
         totals, record = self.facts.totals, session.closed or {}
@@ -314,11 +293,7 @@ class _Fold:
     def _slim(self, session: Session) -> None:
         """Keep what checks ask of one session; drop what has been counted."""
         facts = self.facts
-        segments = session.transcript.segments
-        session.segment_ids = frozenset([k for k, s in segments.items() if s.deleted is None][:MAX_IDS])
-        if session.transcript.keep_versions:
-            session.history = list(segments.items())[:MAX_HISTORY]
-        segments.clear()
+        session.transcript.segments = {}
         if facts.totals.sessions > MAX_TEXTS:
             session.text, session.reference = session.text[:200], None
         self._ended.append(session)

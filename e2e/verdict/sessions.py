@@ -1,6 +1,6 @@
 """One session as its records tell it: events, plays, messages, close codes, and the latencies that they allow."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -68,7 +68,9 @@ class Session:
     one gives its user, `server_session` is the id that the service gave it, `logged_code` the close code that it saw.
     `shift` is how many seconds the first segment's end lies after the audio that was due when it came. `left` is why
     the load, not its script, ended it; what it had not done by then is no failure of it. `heartbeat` is the interval
-    (s) in which pings should come. `quality`, `words` and `history` are known once it has ended.
+    (s) in which pings should come. `quality`, `words` and `history` are known once it has ended; of a long one,
+    what was heard up to `settled_to` (seconds of its audio) is in them already, and it keeps `next_cut` segments until
+    more of it is settled.
     """
 
     sid: str
@@ -114,7 +116,9 @@ class Session:
     quality: Quality | None = None
     words: WordErrors | None = None
     history: list[tuple[str, Segment]] = field(default_factory=list)
-    segment_ids: frozenset[str] = frozenset()
+    settled_to: float = 0.0
+    next_cut: int = 0
+    segment_ids: set[str] = field(default_factory=set)
     text: str = ""
     reference: str | None = None
 
@@ -255,12 +259,16 @@ class Session:
         self._sample_lag(end, latencies)
         if self.last_ping is not None:
             self.ping_gap = max(self.ping_gap or 0.0, end - self.last_ping)
-        if not self.displaced:
-            for segment in self.transcript.segments.values():
-                self._of_segment(segment, latencies)
+        self.settle_segments(self.transcript.segments.values(), latencies)
         if self.plays and self.plays[-1].last_send is not None and self.last_transcript is not None:
             late = self.last_transcript - self.plays[-1].due
             self._measure(latencies, "finalisation", late * 1000, self.last_transcript)
+
+    def settle_segments(self, segments: Iterable[Segment], latencies: Latencies) -> None:
+        """Called once with each segment that will not change any more."""
+        if not self.displaced:
+            for segment in segments:
+                self._of_segment(segment, latencies)
 
     def _of_segment(self, segment: Segment, latencies: Latencies) -> None:
         spoken = self._spoken(segment.first_end, segment.first)

@@ -3,6 +3,7 @@
 from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from math import inf
 from typing import Protocol
 
 from e2e.verdict.transcript import Tape
@@ -49,37 +50,39 @@ class Spoken:
         return union((u.onset, u.end) for u in self.utterances)
 
 
-def spoken(plays: Iterable[tuple[Played, int]]) -> Spoken:
-    """What was said in the first chunks (the second of each pair) of some plays."""
-    said = Spoken("")
-    texts: list[str] = []
+def spoken(plays: Iterable[tuple[Played, int]], since: float = 0.0, until: float = inf) -> Spoken:
+    """What was said in the first chunks (the second of each pair) of some plays.
+
+    With `since` or `until` (seconds of the session's audio), only the utterances that lie between; all tapes must then
+    be timed.
+    """
+    said, texts, whole = Spoken(""), [], since <= 0 and until == inf
     for play, chunks in plays:
         tape = play.tape
-        text = tape.said(chunks) if tape else None
-        if text is None or tape is None:
-            said.reference = None
-        else:
-            texts.append(text)
         seconds = chunks * (tape.chunk_ms if tape else 100.0) / 1000
         said.ended = play.start + seconds
+        text = tape.said(chunks) if tape and whole else None
+        texts.append(text)
         if tape is not None and (tape.utterances or (text == "" and not tape.partial)):
             said.timed = True
-            _say(said, play, tape, seconds)
+            _say(said, play, tape, seconds, since, until)
         else:
             said.unknown.append((play.offset, play.offset + seconds))
-    if said.reference is not None:
-        said.reference = " ".join(t for t in texts if t)
+    if not whole:
+        texts = [u.text for u in said.utterances]
+    said.reference = None if None in texts else " ".join(t for t in texts if t)
     return said
 
 
-def _say(said: Spoken, play: Played, tape: Tape, seconds: float) -> None:
+def _say(said: Spoken, play: Played, tape: Tape, seconds: float, since: float, until: float) -> None:
     """Add the utterances of one play of `seconds`, over and over where it is longer than its tape."""
     length = tape.chunks * tape.chunk_ms / 1000
     began = 0.0
     while began < seconds:
-        for u in tape.utterances:
+        first = bisect_left(tape.utterances, since - play.offset - began, key=lambda u: u.get("onset", 0.0))
+        for u in tape.utterances[first:]:
             onset, end = began + u.get("onset", 0.0), began + u.get("end", 0.0)
-            if onset >= seconds:
+            if onset >= seconds or play.offset + onset >= until:
                 break
             if end > seconds:
                 said.unknown.append((play.offset + onset, play.offset + seconds))

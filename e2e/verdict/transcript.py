@@ -121,12 +121,23 @@ class Transcript:
                 segment.deleted = t
                 self.deleted += 1
 
+    def take_before(self, cut: float) -> dict[str, Segment]:
+        """Forget the segments that end before a second of the audio, and return them. Should one of them be sent again,
+        it counts as a new one."""
+        gone = {key: s for key, s in self.segments.items() if s.end <= cut}
+        self.segments = {key: s for key, s in self.segments.items() if s.end > cut}
+        return gone
+
     def final(self) -> list[Segment]:
         """What was not deleted, by start."""
-        return sorted((s for s in self.segments.values() if s.deleted is None), key=lambda s: s.start)
+        return final(self.segments.values())
 
     def text(self) -> str:
         return joined_text(self.final())
+
+
+def final(segments: Iterable[Segment]) -> list[Segment]:
+    return sorted((s for s in segments if s.deleted is None), key=lambda s: s.start)
 
 
 def joined_text(segments: Iterable[Segment]) -> str:
