@@ -1,9 +1,15 @@
 """Latencies of a made-up session whose every instant is known, as figures, series and checks."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from e2e.report.write import render as render_as
 from e2e.verdict import expect
+from e2e.verdict.fold import read_facts
+from e2e.verdict.judge import judge
 from e2e.verdict.sessions import TAIL_SECONDS
+from e2e.verdict.summary import summarise
 from tests.verdict.journals import check, journal, judged
 
 NEAR = 0.03
@@ -223,3 +229,44 @@ def test_other_paces_claim_neither_lag_nor_curves(tmp_path):
     assert check(verdict, "coverage").status == "pass" and check(verdict, "character_error_rate").status == "pass"
     assert summary["series"]["quality"]["by_time"] == [] and summary["transcript_lag"]["slope"] is None
     assert set(summary["series"]["latency_ms"]) == {"handshake", "ready"}
+
+
+plain = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)
+anything = st.recursive(plain, lambda x: st.lists(x, max_size=3) | st.dictionaries(st.text(max_size=4), x, max_size=3))
+segments = st.lists(
+    st.fixed_dictionaries(
+        {"id": st.sampled_from(["a", "b", 3]) | anything, "text": st.sampled_from(["good morning", ""]) | anything},
+        optional={"start": st.floats(-10, 20) | anything, "end": st.floats(-10, 20) | anything, "speaker": anything},
+    )
+    | anything,
+    max_size=4,
+)
+messages = st.tuples(
+    st.sampled_from(["transcript", "segments_deleted", "service_status", "memory_created", "ping", "pusher.201"]),
+    segments | anything | st.fixed_dictionaries({"segment_ids": segments, "memory": anything, "status": anything}),
+)
+
+
+@given(st.lists(messages, max_size=12))
+@settings(max_examples=60)
+def test_nothing_that_a_service_says_stops_the_report(said):
+    session = {"type": "session", "sid": "s", "kind": "listen", "uid": "u", "device": 0}
+    play = {"tape": "t", "planned": 100, "pace": "realtime", "interval_ms": 100, "start": 1.0}
+    utterance = {"speaker": "a", "text": "good morning", "onset": 1.0, "end": 2.0}
+    tape = {"name": "t", "chunks": 100, "chunk_ms": 100, "reference": "good morning", "utterances": [utterance]}
+    records = [
+        {"t": 0.0, "type": "tape", **tape},
+        {"t": 0.5, **session, "event": "connecting"},
+        {"t": 0.6, **session, "event": "open"},
+        {"t": 0.7, **session, "event": "ready", "ready_ms": 1},
+        {"t": 1.0, "type": "stream", "sid": "s", "event": "begin", **play},
+        *(
+            {"t": 2.0 + k, "type": "message", "sid": "s", "kind": kind, "data": data}
+            for k, (kind, data) in enumerate(said)
+        ),
+        {"t": 20.0, **session, "event": "closed", "code": 1000, "by": "client", "chunks_sent": 100},
+    ]
+    facts = read_facts(records)
+    summary = summarise(facts, judge(facts))
+    for render in ("markdown", "html", "json"):
+        assert render_as(render, summary)
