@@ -20,7 +20,7 @@ class Series(Generic[T]):
 
     __slots__ = ("_make", "limit", "points", "step")
 
-    def __init__(self, make: Callable[[], T], step: float = 1.0, limit: int = 240) -> None:
+    def __init__(self, make: Callable[[], T], step: float = 1.0, limit: int = 320) -> None:
         self._make = make
         self.step = step
         self.limit = limit

@@ -45,7 +45,7 @@ BY_AUDIO_TIME = frozenset({"segment_emission", "segment_stabilisation", "transcr
 
 IN_SERIES = frozenset(
     {
-        *("handshake", "ready", "first_segment", "first_segment_speech", "segment_emission", "segment_stabilisation"),
+        *("handshake", "ready", "first_segment", "segment_emission", "segment_stabilisation"),
         *("finalisation", "transcript_lag", "heartbeat", "pusher_processing", "send_lateness"),
     }
 )

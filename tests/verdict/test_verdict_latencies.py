@@ -214,7 +214,7 @@ def test_long_series_stay_small(tmp_path):
         j.end()
     _, _, summary = judged(tmp_path / "r")
     series = summary["series"]["latency_ms"]["handshake"]
-    assert series["step_s"] == 256.0 and len(series["t"]) <= 240 and sum(series["count"]) == 600
+    assert series["step_s"] == 128.0 and len(series["t"]) <= 320 and sum(series["count"]) == 600
 
 
 def test_other_paces_claim_neither_lag_nor_curves(tmp_path):

@@ -34,6 +34,10 @@ def test_rates_equal_jiwer_on_the_same_strings(texts):
     assert words.rate == jiwer.wer(said, heard)
     assert words.characters.rate == jiwer.cer(said, heard)
     assert words.sessions == len(known)
+    for errors, output in ((words, jiwer.process_words), (words.characters, jiwer.process_characters)):
+        theirs = output(said, heard)
+        assert errors.hits == theirs.hits and errors.substitutions == theirs.substitutions
+        assert errors.deletions == theirs.deletions and errors.insertions == theirs.insertions
 
 
 @given(text.filter(normalise), text)
