@@ -59,9 +59,10 @@ def steadiness(summary: Summary) -> list[tuple[str, str]]:
     """What shows that a service keeps up."""
     lag, heartbeat, rows = summary["transcript_lag"], summary["heartbeat"], []
     if lag["slope"] is not None:
-        error = lag["standard_error"]
-        known = "too short to tell its error" if error is None else f"standard error {error:.4f}"
+        known = f"standard error {lag['standard_error']:.4f}, {many(lag['sessions'], 'session')}"
         rows.append(("slope of the transcript lag", f"{lag['slope']:+.4f} s a second ({known}); {_falls(lag)}"))
+    elif "transcript_lag" in summary["latency_ms"]:
+        rows.append(("slope of the transcript lag", "not told: no session was sampled for 50 s"))
     if heartbeat["longest_gap_s"] is not None:
         expected = f"one every {heartbeat['expected_s']:g} s is expected"
         rows.append(("longest time without a ping", f"{heartbeat['longest_gap_s']:.1f} s; {expected}"))
@@ -73,8 +74,6 @@ def steadiness(summary: Summary) -> list[tuple[str, str]]:
 
 
 def _falls(lag: dict[str, Any]) -> str:
-    if lag["standard_error"] is None:
-        return "not judged"
     doubt = 2 * lag["standard_error"]
     if lag["slope"] > doubt:
         return "above 0: the service falls behind"

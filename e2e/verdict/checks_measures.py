@@ -96,10 +96,8 @@ def lag_slope(facts: Facts, params: Params) -> Result:
         return unknown(f"the generator was the bottleneck ({'; '.join(health.reasons)}); lag means nothing")
     if not reached(facts, "listen") and not facts.folded:
         return not_reached(facts)
-    if slope is None:
-        return unknown("transcript lag was not observed in this run")
-    if error is None:
-        return unknown(f"lag was sampled for too short a time to tell its slope ({facts.lag.blocks} stretches of 10 s)")
+    if slope is None or error is None:
+        return unknown("no session was sampled for the 50 s that tell a slope")
     sessions = many(facts.lag.sessions, "session")
     detail = f"{slope:+.4f} s a second (standard error {error:.4f}, {sessions}), expected below {below:g}"
     if slope + 2 * error < below:

@@ -9,7 +9,7 @@ NEVER = float("inf")
 _BLOCK = 10
 _MAX_BLOCKS = 64
 MIN_BLOCKS = 5
-"""Blocks of samples below which the error of a slope cannot be told."""
+"""Blocks of samples below which a session tells no slope: it shows its beginning, not whether the service keeps up."""
 
 
 class Samples:

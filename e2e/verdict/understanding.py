@@ -3,6 +3,7 @@
 from math import inf
 
 from e2e.verdict.facts import Facts
+from e2e.verdict.lag import MIN_BLOCKS
 from e2e.verdict.metrics import REALTIME
 from e2e.verdict.quality import Quality, measure
 from e2e.verdict.sessions import MAX_IDS, Session
@@ -53,7 +54,10 @@ def understand(facts: Facts, session: Session, segments: dict[str, Segment], unt
         facts.words.pool(session.words)
         facts.quality.merge(session.quality)
         if session.pace == REALTIME and by_time:
-            facts.lag.merge(session.lag.slope())
+            slope = session.lag.slope()
+            # Sessions that play the same beginning of a tape would all agree on what it happens to sound like.
+            if slope.blocks >= MIN_BLOCKS:
+                facts.lag.merge(slope)
 
 
 def _remember(session: Session, segments: dict[str, Segment], last: list[Segment], reference: str | None) -> None:
