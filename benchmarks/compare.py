@@ -102,8 +102,8 @@ def compare(bench: Bench, plan: Plan, say: Say) -> Comparison:
             say(line(f"batch {number + 1}", batch[contestant.name]))
         comparison.batches.append(batch)
     if plan.search_until is not None:
-        # Each gets an equal part of what time is left, so the first, whose trials take longest, comes last.
-        for n, contestant in enumerate(reversed(contestants)):
+        # Each gets an equal part of what time is left; what one does not need is for those behind it.
+        for n, contestant in enumerate(contestants):
             now = time.monotonic()
             until = now + max(0.0, plan.search_until - now) / (len(contestants) - n)
             comparison.searches[contestant.name] = search(bench, contestant, comparison, plan, until, say)

@@ -1,78 +1,65 @@
 """One WebSocket connection: an `asyncio.Protocol` with a quick way for what is usual and a complete one for the rest.
 
-The usual (the accepted upgrade, whole text frames) is handled here. For all else the sans-I/O client of `websockets`
-decides what is right: refusals, fragments, control frames, close codes. Both work on the same transport, and whatever
-comes is told to the receiver in the call that read it, with the close codes of both sides kept. There is no task, no
-timer and no queue per connection.
+The usual (the accepted upgrade, whole text frames) is handled here. For all else (`complete.py`) `websockets` decides
+what is right: refusals, fragments, control frames, close codes. Both work on the same transport, and whatever comes is
+told to the receiver in the call that read it, with the close codes of both sides kept. There is no task, no timer and
+no queue per connection.
 """
 
 import asyncio
-import logging
 import socket
 from collections.abc import Callable, Mapping
-from typing import Literal
 
-from websockets.client import ClientProtocol
 from websockets.frames import Frame, Opcode
-from websockets.http11 import Response
-from websockets.protocol import SEND_EOF, State
-from websockets.uri import parse_uri
 
 from e2e.clients import kernel
+from e2e.clients.complete import CLOSE_SECONDS, Complete, misencoded
 from e2e.clients.framing import binary_frame, text_frame
 from e2e.clients.handshake import MAX_ANSWER_BYTES, accepts, new_key, request
 from e2e.clients.receiver import Closed, Receiver
+from e2e.clients.timing import Stream
 from e2e.errors import SessionError
 
-MAX_MESSAGE_BYTES = 16 * 1024 * 1024
-"""A message above this fails the connection with close code 1009."""
-
 SEND_BUFFER_BYTES = 64 * 1024
-"""SO_SNDBUF: by default the kernel hides minutes of audio from us before it says that nobody reads."""
+"""SO_SNDBUF at most: by default the kernel hides minutes of audio from us before it says that nobody reads."""
 
-CLOSE_SECONDS = 10.0
-"""How long a closing handshake may take before the TCP connection is dropped."""
+KERNEL_OVERHEAD_BYTES = 1280
+"""About what the kernel counts for each message that waits in it, beside its bytes."""
 
 _FINAL_TEXT = 0x81
 _PING = b"e2e"
 _PONG = b"\x8a\x03" + _PING
 _WHOLE_CONTROLS = frozenset({0x89, 0x8A})  # ping, pong
 
-# Quiet: what a server does is for the journal, and no logger may see headers.
-_logger = logging.getLogger("e2e.wire")
-_logger.disabled = True
-
 
 class Connection(asyncio.Protocol):
     """An open WebSocket connection. Made by `connect`.
 
     What a server sends nearly always, a whole unmasked text frame, is cut out of the buffer here. Everything else goes
-    to `websockets`, on the same transport: control frames to an instance that lives as long as the frame, fragments,
-    large frames, closes and whatever is wrong to one that stays.
+    the complete way: control frames to one that lives as long as the frame, fragments, large frames, closes and
+    whatever is wrong to one that stays.
     """
 
     __slots__ = (
         "_buffer",
         "_clock",
-        "_closing",
         "_connected",
         "_fd",
-        "_fragments",
         "_key",
         "_receiver",
         "_request",
-        "_text",
         "_transport",
         "_upgrade",
         "_uri",
         "_waiter",
-        "_ws",
+        "_way",
         "closing",
         "end",
         "pings_sent",
         "pongs",
         "quick",
         "raw_fd",
+        "rider",
     )
 
     def __init__(self, uri: str, headers: Mapping[str, str], receiver: Receiver, clock: Callable[[], float]) -> None:
@@ -87,12 +74,10 @@ class Connection(asyncio.Protocol):
         # An `e2e.clients.outlet.Line`.
         self.quick = False
         self.raw_fd = -1
+        self.rider: Stream | None = None
         self._transport: asyncio.Transport | None = None
         self._buffer = b""
-        self._ws: ClientProtocol | None = None
-        self._fragments: list[bytes] | None = None
-        self._text = True
-        self._closing: asyncio.TimerHandle | None = None
+        self._way: Complete | None = None
         # Only there while somebody may wait: thousands of finished futures would be a good part of all memory.
         self._upgrade: asyncio.Future[None] | None = loop.create_future()
         self._waiter: asyncio.Future[None] | None = None
@@ -118,6 +103,14 @@ class Connection(asyncio.Protocol):
             return kernel.unsent(self._fd) if self._fd >= 0 else 0
         except OSError:  # closed already, and not told so yet
             return 0
+
+    def limit_kernel(self, messages: int, size: int) -> None:
+        """Let no more than about so many messages of `size` bytes wait in the kernel: others wait here, and show."""
+        sock = self.transport.get_extra_info("socket")
+        if sock is not None and self._fd >= 0:
+            # The kernel doubles what it is told, and counts its own use (`socket(7)`, SO_SNDBUF).
+            enough = messages * (size + KERNEL_OVERHEAD_BYTES) // 2
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, min(enough, SEND_BUFFER_BYTES))
 
     def peer_window(self) -> int | None:
         """Bytes that the other side is ready to take; None: not known."""
@@ -167,9 +160,7 @@ class Connection(asyncio.Protocol):
     def leave(self, code: int = 1000, reason: str = "") -> None:
         """Begin the closing handshake, and see that the connection is dropped if the other side never ends it."""
         if self.open:
-            ws = self._complete()
-            ws.send_close(code, reason)
-            self._after_receive(ws)
+            self._complete().close(code, reason)
 
     async def upgraded(self) -> None:
         """Wait for the answer to the upgrade.
@@ -215,14 +206,19 @@ class Connection(asyncio.Protocol):
         self._request = None
 
     def pause_writing(self) -> None:
+        self._stop_hurrying()
+
+    def _stop_hurrying(self) -> None:
         self.quick = False
+        if self.rider is not None:
+            self.rider.leave()
 
     def resume_writing(self) -> None:
         self.quick = self.open
 
     def data_received(self, data: bytes) -> None:
-        if self._ws is not None:
-            self._feed(self._ws, data)
+        if self._way is not None:
+            self._way.feed(data)
             return
         if self._buffer:
             data = self._buffer + data
@@ -235,27 +231,19 @@ class Connection(asyncio.Protocol):
         self._read_frames(data)
 
     def eof_received(self) -> None:
-        ws = self._complete()
-        ws.receive_eof()
-        self._after_receive(ws)
+        self._complete().feed_end()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._begin_closing()
+        self.begin_closing()
         self._fd = self.raw_fd = -1
-        if self._closing is not None:
-            self._closing.cancel()
-        ws = self._complete()
-        if ws.state is not State.CLOSED:
-            ws.receive_eof()
-            self._after_receive(ws)
+        end, refusal = self._complete().ended()
         if self.end is None:
-            self.end = _how_it_ended(ws)
+            self.end = end
             if self._waiter is not None:
                 self._waiter.set_result(None)
             if self._upgrade is None:
                 self._receiver.closed(self.end)
-        if self._upgrade is not None:
-            self._refuse(ws.handshake_exc or exc or EOFError("connection closed"))
+        self.refuse(refusal or exc or EOFError("connection closed"))
 
     # The quick way
 
@@ -266,9 +254,9 @@ class Connection(asyncio.Protocol):
             self._buffer = data
             return b""
         if end >= 0 and accepts(data[: end + 4], self._key):
-            self._take_upgrade()
+            self.take_upgrade()
             return data[end + 4 :]
-        self._feed(self._complete(), data)
+        self._complete().feed(data)
         return b""
 
     def _read_frames(self, data: bytes) -> None:
@@ -288,134 +276,69 @@ class Connection(asyncio.Protocol):
                 try:
                     text = data[start : start + length].decode()
                 except UnicodeDecodeError as error:
-                    ws = self._complete()
-                    ws.fail(1007, _misencoded(error))
-                    self._after_receive(ws)
+                    self._complete().fail(1007, misencoded(error))
                     return
                 position = start + length
                 message(text)
-                if self._ws is not None:  # the receiver began to close: from now on all goes there
-                    self._feed(self._ws, data[position:])
+                if self._way is not None:  # the receiver began to close: from now on all goes there
+                    self._way.feed(data[position:])
                     return
             elif opcode in _WHOLE_CONTROLS and length < 126:
                 if start + length > size:
                     break
                 frame = data[position : start + length]
                 if frame == _PONG:
-                    self.pongs = self.pings_sent
+                    self.take_pong()
                 else:
                     self._control(frame)
                 position = start + length
             else:
-                self._feed(self._complete(), data[position:])
+                self._complete().feed(data[position:])
                 return
         self._buffer = data[position:]
 
     def _control(self, frame: bytes) -> None:
-        """A whole ping or pong, understood and answered by `websockets`."""
-        ws = self._new_ws()
-        ws.receive_data(frame)
-        self._after_receive(ws)
-        if ws.state is not State.OPEN:
-            self._ws = ws
+        """A whole ping or pong, understood and answered the complete way, which need not stay for it."""
+        way = self._new_way()
+        way.feed(frame)
+        if not way.is_open:
+            self._way = way
 
-    # The complete way
+    # The complete way, and what it tells (`e2e.clients.complete.Owner`)
 
-    def _complete(self) -> ClientProtocol:
-        """The `websockets` protocol that takes over all that is read from now on; what waits goes to it first."""
-        if self._ws is None:
-            self._ws = self._new_ws()
+    def _complete(self) -> Complete:
+        """The one that takes over all that is read from now on; what waits goes to it first."""
+        if self._way is None:
+            self._way = self._new_way()
             waiting, self._buffer = self._buffer, b""
             if waiting:
-                self._ws.receive_data(waiting)
-        return self._ws
+                self._way.feed(waiting)
+        return self._way
 
-    def _new_ws(self) -> ClientProtocol:
-        state = State.OPEN if self._upgrade is None else State.CONNECTING
-        ws = ClientProtocol(parse_uri(self._uri), state=state, max_size=MAX_MESSAGE_BYTES, logger=_logger)
-        ws.key = self._key
-        return ws
+    def _new_way(self) -> Complete:
+        return Complete(self, self._uri, self._key, upgraded=self._upgrade is None)
 
-    def _feed(self, ws: ClientProtocol, data: bytes) -> None:
-        if data:
-            ws.receive_data(data)
-        self._after_receive(ws)
-
-    def _after_receive(self, ws: ClientProtocol) -> None:
-        for event in ws.events_received():
-            if isinstance(event, Frame):
-                if not self._frame(ws, event):
-                    break  # RFC 6455 section 7.1.7: what comes behind a failure is not processed
-            elif isinstance(event, Response) and self._upgrade is not None and ws.handshake_exc is None:
-                self._take_upgrade()
-        if ws.handshake_exc is not None and self._upgrade is not None:
-            self._refuse(ws.handshake_exc)
-        self._flush(ws)
-        if ws.state is State.CLOSING or ws.state is State.CLOSED:
-            self._begin_closing()
-        if ws.close_expected() and self._closing is None:
-            # The other side ends the TCP connection after a closing handshake; one that does not is dropped.
-            self._closing = asyncio.get_running_loop().call_later(CLOSE_SECONDS, self.abort)
-
-    def _take_upgrade(self) -> None:
+    def take_upgrade(self) -> None:
+        if self._upgrade is None:
+            return
         waiting, self._upgrade = self._upgrade, None
         self._key = ""  # it has done its work
         self.quick = not self.backlog
         self._receiver.opened(self._connected, self._clock())
-        if waiting is not None and not waiting.done():  # the opener may have given up
+        if not waiting.done():  # the opener may have given up
             waiting.set_result(None)
 
-    def _begin_closing(self) -> None:
-        self.closing, self.quick = True, False
-
-    def _refuse(self, error: Exception) -> None:
+    def refuse(self, error: Exception) -> None:
         if self._upgrade is not None and not self._upgrade.done():
             self._upgrade.set_exception(error)
             self._upgrade.exception()  # mark as seen: the opener may have given up already
 
-    def _frame(self, ws: ClientProtocol, frame: Frame) -> bool:
-        """Put messages together and deliver them; False when that failed the connection."""
-        opcode = frame.opcode
-        if opcode is Opcode.PONG:
-            self.pongs = self.pings_sent
-        if opcode not in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
-            return True
-        if opcode is not Opcode.CONT:
-            self._text = opcode is Opcode.TEXT
-            self._fragments = []
-        assert self._fragments is not None
-        self._fragments.append(bytes(frame.data))
-        if not frame.fin:
-            return True
-        whole, self._fragments = b"".join(self._fragments), None
-        if not self._text:
-            self._receiver.message(whole)
-            return True
-        try:
-            text = whole.decode()
-        except UnicodeDecodeError as error:
-            ws.fail(1007, _misencoded(error))
-            return False
-        self._receiver.message(text)
-        return True
+    def begin_closing(self) -> None:
+        self.closing = True
+        self._stop_hurrying()
 
-    def _flush(self, ws: ClientProtocol) -> None:
-        for data in ws.data_to_send():
-            if data != SEND_EOF:
-                self.transport.write(data)
-            elif self.transport.can_write_eof():
-                self.transport.write_eof()
+    def take_pong(self) -> None:
+        self.pongs = self.pings_sent
 
-
-def _misencoded(error: UnicodeDecodeError) -> str:
-    return f"{error.reason} at position {error.start}"
-
-
-def _how_it_ended(ws: ClientProtocol) -> Closed:
-    sent = ws.close_sent.code if ws.close_sent else None
-    received = ws.close_rcvd.code if ws.close_rcvd else None
-    if received is None:
-        # Where we failed the connection ourselves, our own close says why.
-        return Closed(1006, ws.close_sent.reason if ws.close_sent else "", "lost", sent, None)
-    by: Literal["client", "server"] = "server" if ws.close_rcvd_then_sent or sent is None else "client"
-    return Closed(received, ws.close_rcvd.reason if ws.close_rcvd else "", by, sent, received)
+    def deliver(self, payload: str | bytes) -> None:
+        self._receiver.message(payload)

@@ -9,6 +9,7 @@ import ctypes
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from websockets.frames import Frame, Opcode
 
 from e2e.audio.tape import Tape
@@ -35,8 +36,8 @@ class Frames:
         frames = {key: binary_frame(payload) for key, payload in built.items()}
         places = {key: ctypes.cast(ctypes.c_char_p(frame), ctypes.c_void_p).value for key, frame in frames.items()}
         self.whole = tuple(frames[id(payload)] for payload in payloads)
-        self.sizes = tuple(map(len, self.whole))
-        self.addresses = tuple(places[id(payload)] for payload in payloads)
+        self.sizes = np.array([len(frame) for frame in self.whole], np.uint32)
+        self.addresses = np.array([places[id(payload)] for payload in payloads], np.uint64)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,9 @@
 """How frames that are built already leave: a volley of many streams, with one system call where the kernel can."""
 
 import os
-from collections.abc import Sequence
 from typing import Protocol
 
-from e2e.clients.timing import Stream
+from e2e.clients.lane import Lane
 from e2e.errors import UsageError
 
 VOLLEY = 32
@@ -12,12 +11,12 @@ VOLLEY = 32
 
 
 class Outlet(Protocol):
-    """Sends volleys."""
+    """Sends for lanes."""
 
     name: str
 
-    def send(self, volley: Sequence[Stream]) -> None:
-        """Send the next frame (number `sent`) of each of at most `VOLLEY` streams, whose lines are quick."""
+    def send(self, lane: Lane, first: int, last: int) -> None:
+        """Send the pieces of the rows from `first` up to `last`, which is not one of them: at most `VOLLEY` rows."""
 
 
 class DirectOutlet:
@@ -25,15 +24,16 @@ class DirectOutlet:
 
     name = "transport"
 
-    def send(self, volley: Sequence[Stream]) -> None:
-        for stream in volley:
-            write(stream)
+    def send(self, lane: Lane, first: int, last: int) -> None:
+        for row in range(first, last):
+            write(lane, row)
 
 
-def write(stream: Stream, taken: int = 0) -> None:
-    """Leave the next frame of a stream, but for the bytes that were taken, to its transport. Fails the stream alone."""
+def write(lane: Lane, row: int, taken: int = 0) -> None:
+    """Leave a frame, but for the bytes that were taken, to the stream's transport. Fails the stream alone."""
+    stream = lane.streams[row]
     try:
-        stream.line.transport.write(stream.frames.whole[stream.sent][taken:])  # type: ignore[union-attr]
+        stream.line.transport.write(lane.frames.whole[lane.pieces[row]][taken:])  # type: ignore[union-attr]
     except Exception as error:
         stream.fail(error)
 

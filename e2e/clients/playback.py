@@ -17,11 +17,8 @@ BACKLOG_SECONDS = 5.0
 DEAF_SECONDS = 0.75
 """The same for a server that is no longer ready to take any: by then its kernel holds some four seconds more."""
 
-LOOK_SECONDS = 0.8
-"""Audio between two looks at what waits, as long as next to nothing does; then every piece is worth a look."""
-
-ALERT_SECONDS = 0.3
-"""Audio that waits when it is worth it."""
+KERNEL_SECONDS = 0.5
+"""Audio that may wait in our own kernel in real time, where nobody looks; by default it takes minutes of it."""
 
 BACKLOG_SOFT_BYTES = 64 * 1024
 """Above this, a stream that is not paced in real time waits for its socket instead."""
@@ -30,12 +27,12 @@ BACKLOG_SOFT_BYTES = 64 * 1024
 class Playback(Stream):
     """A tape that is played on a session; `frame_of(k)` frames piece k, which holds `per_piece` chunks.
 
-    With `frames`, the pacer sends most pieces itself. In real time, audio waits for the socket up to
-    `BACKLOG_SECONDS`, and for a server that has stopped reading up to `DEAF_SECONDS`; then the session fails with
-    `backpressure`. At any other pace the stream waits instead.
+    With `frames`, a lane sends most pieces. In real time, audio waits for the socket up to `BACKLOG_SECONDS`, and for a
+    server that has stopped reading up to `DEAF_SECONDS`; then the session fails with `backpressure`. At any other pace
+    the stream waits instead.
     """
 
-    __slots__ = ("_connection", "_frame_of", "_look_at", "_per_piece", "_realtime", "_session", "tape")
+    __slots__ = ("_connection", "_frame_of", "_per_piece", "_realtime", "_session", "tape")
 
     def __init__(
         self,
@@ -53,7 +50,8 @@ class Playback(Stream):
         self.line = self._connection = session.connection()
         self.frames = frames
         self._realtime = speed == 1.0
-        self._look_at = 0
+        if self._realtime:
+            self._connection.limit_kernel(max(2, round(KERNEL_SECONDS / interval)), self._piece)
 
     @property
     def chunks_sent(self) -> int:
@@ -66,20 +64,25 @@ class Playback(Stream):
 
     def send(self, k: int) -> bool:
         connection = self._connection
-        if not self._realtime and connection.backlog > BACKLOG_SOFT_BYTES:
+        backlog = connection.backlog
+        if not self._realtime and backlog > BACKLOG_SOFT_BYTES:
             return False
         if connection.closing:
             return False  # how it ends is known in a moment
+        if backlog and self._realtime:
+            self._look(backlog)
         connection.transport.write(self._frame_of(k))
         return True
 
-    def look(self, k: int) -> None:
+    @property
+    def _piece(self) -> int:
+        """Bytes of a piece."""
+        return self._per_piece * self.tape.chunk_bytes
+
+    def _look(self, backlog: int) -> None:
         """See whether the server still reads: how much waits here and in the kernel, and what it is ready to take."""
-        if k < self._look_at or not self._realtime:
-            return
         connection, session, tape = self._connection, self._session, self.tape
-        second, piece = tape.chunk_bytes / tape.chunk_seconds, self._per_piece * tape.chunk_bytes
-        backlog = connection.backlog
+        second, piece = tape.chunk_bytes / tape.chunk_seconds, self._piece
         unsent = backlog + connection.unsent()
         if unsent > session.backlog_max:
             session.backlog_max = unsent
@@ -89,10 +92,6 @@ class Playback(Stream):
             window = connection.peer_window()
             if window is not None and window < piece:
                 raise self._backpressure(unsent, "the server has stopped reading")
-        between = LOOK_SECONDS / self.interval if unsent <= ALERT_SECONDS * second else 0
-        self._look_at = k + max(1, round(between))
-        if self.frames is not None:
-            self.ahead = self._look_at
 
     def _backpressure(self, unsent: int, why: str) -> SessionError:
         who = f"{self._session.kind} {self._session.uid}"

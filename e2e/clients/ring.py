@@ -12,10 +12,13 @@ import socket
 import sys
 from collections.abc import Sequence
 from itertools import zip_longest
+from typing import Any
+
+import numpy as np
 
 from e2e.clients.framing import Frames
+from e2e.clients.lane import Lane
 from e2e.clients.outlet import DirectOutlet, write
-from e2e.clients.timing import Stream
 
 ENTRIES = 64
 
@@ -67,54 +70,50 @@ class SendRing:
             raise OSError(errno.ENOSYS, "the kernel is too old")
         size = max(params[_SQ_ARRAY] + 4 * ENTRIES, params[_CQES] + 16 * params[_CQ_ENTRIES])
         rings = memoryview(mmap.mmap(self._fd, size))
-        completions = rings[params[_CQES] : params[_CQES] + 16 * params[_CQ_ENTRIES]]
-        self._shared, self._results = rings.cast("I"), completions.cast("i")[_RESULT::4]
-        submissions = memoryview(mmap.mmap(self._fd, 64 * ENTRIES, offset=_SUBMISSIONS))
-        self._words, self._longs = submissions.cast("I"), submissions.cast("Q")
+        self._shared = rings.cast("I")
+        completions = np.frombuffer(rings, np.int32, 4 * params[_CQ_ENTRIES], params[_CQES])
+        self._results = completions[_RESULT::4]
+        submissions = mmap.mmap(self._fd, 64 * ENTRIES, offset=_SUBMISSIONS)
+        words = np.frombuffer(submissions, np.uint32)
+        self._fds, self._lengths = words[_FD::16], words[_LENGTH::16]
+        self._addresses = np.frombuffer(submissions, np.uint64)[_ADDRESS::8]
+        # Where the entries from number k on lie, round and round.
+        self._places = np.arange(2 * ENTRIES) % ENTRIES
         self._sq_tail, self._cq_head, self._cq_tail = (params[at] // 4 for at in (_SQ_TAIL, _CQ_HEAD, _CQ_TAIL))
         self._cq_entries = params[_CQ_ENTRIES]
         for i in range(ENTRIES):
             self._shared[params[_SQ_ARRAY] // 4 + i] = i
             submissions[64 * i] = _OP_SEND
-            self._words[16 * i + _FLAGS] = socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL
+        words[_FLAGS::16] = socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL
 
     def _prove(self) -> None:
         """Send something, and see that it arrives: some sandboxes have the system call and not the operation."""
         near, far = socket.socketpair()
         with near, far:
             far.setblocking(False)
-            proof = _Proof(near.fileno())
-            self.send((proof,))  # type: ignore[arg-type]
-            if self._fd < 0 or far.recv(64) != proof.frames.whole[0]:
+            lane = Lane(Frames([b"e2e"]), 0, 1, lambda stream, lane: None)
+            lane.join(_Proof(near.fileno()), 0)  # type: ignore[arg-type]
+            lane.begin_turn()
+            self.send(lane, 0, 1)
+            if self._fd < 0 or far.recv(64) != lane.frames.whole[0]:
                 raise OSError(errno.EIO, "it does not send")
 
-    def send(self, volley: Sequence[Stream]) -> None:
+    def send(self, lane: Lane, first: int, last: int) -> None:
         # Frames are left alone: they lie anywhere in memory, and only the kernel needs them near.
-        words, longs, at = self._words, self._longs, self._tail % ENTRIES
-        wanted = n = 0
-        others: list[Stream] = []
-        for stream in volley:
-            line, frames, k = stream.line, stream.frames, stream.sent
-            fd = line.raw_fd
-            if fd < 0 or not line.quick:
-                others.append(stream)
-                continue
-            size = frames.sizes[k]
-            words[16 * at + _FD] = fd
-            words[16 * at + _LENGTH] = size
-            longs[8 * at + _ADDRESS] = frames.addresses[k]
-            wanted += size
-            n += 1
-            at = (at + 1) % ENTRIES
-        taken = self._submit(n) if n else []
-        if sum(taken) != wanted:
-            self._finish([stream for stream in volley if stream not in others], taken)
-        for stream in others:
-            write(stream)
+        pieces, n = lane.pieces[first:last], last - first
+        sizes = lane.frames.sizes[pieces]
+        at = self._tail % ENTRIES
+        places = self._places[at : at + n]
+        self._fds[places] = lane.sockets[first:last]
+        self._lengths[places] = sizes
+        self._addresses[places] = lane.frames.addresses[pieces]
+        taken = self._submit(n)
+        if not np.array_equal(taken, sizes):
+            self._finish(lane, first, sizes.tolist(), taken.tolist())
 
-    def _submit(self, n: int) -> Sequence[int]:
+    def _submit(self, n: int) -> "np.ndarray[Any, np.dtype[np.int32]]":
         """Submit what was prepared. Returns how many bytes each took, in order; a negative number is an error."""
-        shared, head = self._shared, self._head % self._cq_entries
+        shared, at = self._shared, self._head % self._cq_entries
         self._tail = shared[self._sq_tail] = (self._tail + n) & _WRAP
         try:
             left = n
@@ -123,18 +122,18 @@ class SendRing:
         except OSError:
             self._give_up()
         done = (shared[self._cq_tail] - self._head) & _WRAP
-        results = self._results[head : head + done].tolist()
+        results = self._results[at : at + done]
         if len(results) < done:
-            results += self._results[: done - len(results)].tolist()
+            results = np.concatenate((results, self._results[: done - len(results)]))
         self._head = shared[self._cq_head] = (self._head + done) & _WRAP
         return results
 
-    def _finish(self, streams: Sequence[Stream], taken: Sequence[int]) -> None:
+    def _finish(self, lane: Lane, first: int, sizes: Sequence[int], taken: Sequence[int]) -> None:
         """Hand to the transports what the sockets did not take; the results of the last may be missing."""
-        for stream, sent in zip_longest(streams, taken, fillvalue=0):
-            if sent != stream.frames.sizes[stream.sent]:
+        for row, (size, sent) in enumerate(zip_longest(sizes, taken, fillvalue=0), first):
+            if sent != size:
                 # Also what failed: the transport will meet the same error, and knows what to do about it.
-                write(stream, max(0, sent))
+                write(lane, row, max(0, sent))
 
     def _give_up(self) -> None:
         """From now on, all goes through the transports."""
@@ -160,10 +159,11 @@ class SendRing:
 class _Proof:
     """A stream, and the line that it goes on, that nothing else uses."""
 
+    count, rider = None, None
+
     def __init__(self, fd: int) -> None:
-        self.raw_fd, self.sent, self.frames = fd, 0, Frames([b"e2e"])
+        self.raw_fd = fd
         self.line = self.transport = self
-        self.quick = True
 
     def write(self, data: bytes) -> None:
         """What did not go through the ring goes nowhere."""

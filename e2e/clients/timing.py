@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from e2e.clients.framing import Frames
+from e2e.clients.lane import Lane
 from e2e.errors import SessionError
 
 Clock = Callable[[], float]
@@ -24,11 +25,12 @@ class Line(Protocol):
     """Where frames go, such as a connection.
 
     While it is `quick`, it is open and nothing waits in it. Then bytes may be sent on the socket `raw_fd` behind the
-    back of its `transport`; -1 forbids that, as TLS does.
+    back of its `transport`; -1 forbids that, as TLS does. When it is quick no longer, its `rider` leaves its lane.
     """
 
     quick: bool
     raw_fd: int
+    rider: "Stream | None"
 
     @property
     def transport(self) -> Writable: ...
@@ -40,21 +42,22 @@ class Stream:
     `count` is the number of pieces (None: until cancelled). An `interval` of 0 means as fast as the socket takes
     them. Only a `measured` stream (audio) counts for send lateness: a keep-alive is no chunk.
 
-    Each piece is sent by `send`, which a subclass says. Pieces before number `ahead` need not go that way: as long as
-    `line.quick`, their `frames` may be sent there for many streams at once. `look` may set it further on.
+    Each piece is sent by `send`, which a subclass says. A stream that has `frames` need not go that way as long as its
+    `line` is quick: then it may be in a lane, which sends for many streams at once.
     """
 
     __slots__ = (
-        "ahead",
+        "_sent",
         "count",
         "done",
         "frames",
         "interval",
+        "lane",
         "last_sent",
         "line",
         "measured",
         "over",
-        "sent",
+        "row",
         "start",
         "step",
     )
@@ -63,25 +66,37 @@ class Stream:
         self.measured = measured
         self.interval = interval
         self.count = count
-        self.ahead = 0
         self.frames: Frames | None = None
         self.line: Line | None = None
+        self.lane: Lane | None = None
+        self.row = 0  # the lane's: where the stream is in it
         self.start = 0.0
         self.step = 0  # the pacer's: how many of its slots lie between two pieces, if that is a whole number
-        self.sent = 0
+        self._sent = 0
         self.last_sent = 0.0
         self.over = False
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-    def look(self, k: int) -> None:
-        """See to it, before piece `k` is sent, that the stream can go on, and how far without another look.
+    @property
+    def sent(self) -> int:
+        """How many pieces are sent."""
+        return self._sent if self.lane is None else self.lane.sent(self)
 
-        Raises:
-            SessionError: it cannot.
-        """
+    @sent.setter
+    def sent(self, pieces: int) -> None:
+        self._sent = pieces
+
+    def leave(self) -> None:
+        """Leave the lane, if it is in one."""
+        if self.lane is not None:
+            self.lane.leave(self)
 
     def send(self, k: int) -> bool:
-        """Write piece `k`. False: the socket does not take more now."""
+        """Write piece `k`. False: the socket does not take more now.
+
+        Raises:
+            SessionError: the stream cannot go on.
+        """
         raise NotImplementedError
 
     def fail(self, error: Exception) -> None:
@@ -89,6 +104,7 @@ class Stream:
         if not isinstance(error, SessionError):
             error = SessionError(f"cannot send: {error!r}")
         self.over = True
+        self.leave()
         if not self.done.done():
             self.done.set_exception(error)
             self.done.exception()  # a stream that nobody waits for any more is no defect
@@ -96,6 +112,7 @@ class Stream:
     def cancel(self) -> None:
         """End the stream where it is."""
         self.over = True
+        self.leave()
         if not self.done.done():
             self.done.set_result(None)
 

@@ -1,8 +1,11 @@
 """The one clock that sends every piece of every stream at its absolute deadline.
 
-A calendar of slots: each slot holds the streams that are due in it, a heap holds the slots, and one timer of the
-event loop waits for the first. A stream costs neither a task nor a timer. A late piece is sent at once; none is
+A calendar of slots: each slot holds the lanes and the streams that are due in it, a heap holds the slots, and one timer
+of the event loop waits for the first. A stream costs neither a task nor a timer. A late piece is sent at once; none is
 skipped, and no deadline moves.
+
+A stream's first piece, and whatever must be looked at or built when it is sent, goes by itself. After it, streams that
+play the same tape in step go on in a lane, as long as nothing waits in their lines.
 """
 
 import asyncio
@@ -13,6 +16,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from e2e.clients.framing import Frames
+from e2e.clients.lane import Lane
 from e2e.clients.outlet import VOLLEY, DirectOutlet, Outlet
 from e2e.clients.timing import Clock, Stream
 from e2e.errors import SessionError
@@ -76,6 +81,8 @@ class Pacer:
         self._call_at = call_at or self._loop_call_at
         self._outlet = outlet or DirectOutlet()
         self._slots: dict[int, list[Stream]] = {}
+        self._lanes: dict[int, dict[tuple[Frames, int], Lane]] = {}
+        self._now_slot = 0
         self._order: list[int] = []
         self._wake_at: float | None = None
         self._timer: Cancellable | None = None
@@ -121,66 +128,55 @@ class Pacer:
         order, slots, clock = self._order, self._slots, self._clock
         # Read once: what becomes due meanwhile is for the next tick, so that reading sockets gets its turn.
         now = clock()
+        self._now_slot = int(now / SLOT_SECONDS)
         while order and order[0] * SLOT_SECONDS <= now:
             slot = heapq.heappop(order)
             self._send_slot(slot, slots.pop(slot))
         self._arm()
 
     def _send_slot(self, slot: int, streams: list[Stream]) -> None:
-        """Send what is due on one edge. The usual stream has a next piece that is framed, and a line that is quick."""
-        volley: list[Stream] = []
+        """Send what is due on one edge: the lanes first, so that who joins one now has its next turn with it."""
+        for lane in self._lanes.pop(slot, {}).values():
+            self._fire(lane)
         for stream in streams:
             if stream.over:
                 self._forget(stream)
-                continue
-            k = stream.sent
-            if k >= stream.ahead and not self._looked(stream, k):
-                continue
-            if k < stream.ahead and stream.line.quick and stream.step:  # type: ignore[union-attr]
-                volley.append(stream)
-                if len(volley) == VOLLEY:
-                    self._fire(slot, volley)
-                    volley.clear()
             else:
                 self._send_one(slot, stream)
-        if volley:
-            self._fire(slot, volley)
 
-    def _fire(self, slot: int, volley: list[Stream]) -> None:
-        """Send a volley. Each piece of it counts as sent when the last one is."""
-        self._outlet.send(volley)
-        instant = self._clock()
-        late = instant - slot * SLOT_SECONDS
-        units = int(late * 1e6)
-        self._sent += len(volley)
-        if 0 <= units < _EXACT:
-            self._exact[units] += len(volley)
-        else:
-            for stream in volley:
-                self._count(late, stream.interval)
-        step = 0
-        following: list[Stream] = []
-        for stream in volley:
-            stream.sent = k = stream.sent + 1
-            stream.last_sent = instant
-            if k == stream.count:
-                stream.cancel()
-            if stream.over:
-                self._forget(stream)
-                continue
-            if stream.step != step:
-                step = stream.step
-                following = self._slot(slot + step)
-            following.append(stream)
+    def _fire(self, lane: Lane) -> None:
+        """Take a lane's turn. Each piece of a volley counts as sent when the last one is."""
+        outlet, clock, due, n = self._outlet, self._clock, lane.slot * SLOT_SECONDS, len(lane)
+        lane.begin_turn()
+        for first in range(0, n, VOLLEY):
+            last = min(first + VOLLEY, n)
+            outlet.send(lane, first, last)
+            lane.instant = clock()
+            self._count(lane.instant - due, lane.step * SLOT_SECONDS, last - first)
+        self._sent += n
+        lane.end_turn()
+        if lane:
+            self._lanes_of(lane.slot)[lane.frames, lane.step] = lane
 
-    def _looked(self, stream: Stream, k: int) -> bool:
-        """Let the stream look before piece k. False: it cannot go on."""
-        try:
-            stream.look(k)
-        except Exception as error:
-            self._drop(stream, error)
-            return False
+    def _join_lane(self, stream: Stream, slot: int) -> bool:
+        """Let a stream whose next piece is due in that slot go on in a lane, if it can."""
+        frames, line = stream.frames, stream.line
+        if frames is None or line is None or not line.quick or line.raw_fd < 0 or slot <= self._now_slot:
+            return False  # one that is behind catches up by itself: its lane is elsewhere
+        lanes = self._lanes_of(slot)
+        lane = lanes.get((frames, stream.step))
+        if lane is None:
+            lane = lanes[frames, stream.step] = Lane(frames, slot, stream.step, self._left)
+        lane.join(stream, stream.sent)
         return True
+
+    def _left(self, stream: Stream, lane: Lane) -> None:
+        """A stream that was in a lane goes on by itself."""
+        stream.last_sent = max(stream.last_sent, lane.instant)
+        if stream.over:
+            self._forget(stream)
+        else:
+            self._slot(lane.slot).append(stream)
 
     def _send_one(self, slot: int, stream: Stream) -> None:
         """Send a piece the long way, and all pieces that are due of a stream that does not keep to the edges."""
@@ -193,18 +189,21 @@ class Pacer:
                 self._refused(stream, instant)
                 return
         except Exception as error:
-            self._drop(stream, error)
+            # Whatever goes wrong with one stream must not stop the others.
+            stream.fail(error)
+            self._forget(stream)
             return
         stream.sent = k + 1
         stream.last_sent = instant
         if stream.measured:
             self._sent += 1
             self._count(instant - slot * SLOT_SECONDS, stream.interval)
+        following = slot + stream.step
         if k + 1 == stream.count:
             self._forget(stream)
             stream.cancel()
-        else:
-            self._slot(slot + stream.step).append(stream)
+        elif not self._join_lane(stream, following):
+            self._slot(following).append(stream)
 
     def _send_due(self, stream: Stream) -> None:
         """Send the pieces of a stream that are due, and put it into the slot of the next one."""
@@ -216,8 +215,6 @@ class Pacer:
             if due > now + ROUNDING or not burst:
                 self._schedule(stream, due if interval else now + SLOT_SECONDS)
                 return
-            if k >= stream.ahead:
-                stream.look(k)
             if not send(k):
                 self._refused(stream, now)
                 return
@@ -241,24 +238,20 @@ class Pacer:
         stream.step = 0
         self._schedule(stream, now + SLOT_SECONDS)
 
-    def _count(self, late: float, interval: float) -> None:
+    def _count(self, late: float, interval: float, n: int = 1) -> None:
+        """Count the lateness (s) of `n` pieces of streams of that interval."""
         units = int(late * 1e6)
         if 0 <= units < _EXACT:
-            self._exact[units] += 1
+            self._exact[units] += n
         else:
-            self._lateness.add(late * 1000)
+            self._lateness.add(late * 1000, n)
         if late > interval / 2:
-            self._late += 1
+            self._late += n
 
     def _reset_counts(self) -> None:
         self._sent = self._late = 0
         self._exact = [0] * _EXACT
         self._lateness = Histogram()
-
-    def _drop(self, stream: Stream, error: Exception) -> None:
-        """Whatever goes wrong with one stream must not stop the others."""
-        stream.fail(error)
-        self._forget(stream)
 
     def _forget(self, stream: Stream) -> None:
         """A stream has left the slots for good."""
@@ -268,8 +261,13 @@ class Pacer:
     def _schedule(self, stream: Stream, due: float) -> None:
         self._slot(_slot_of(due)).append(stream)
 
+    def _lanes_of(self, slot: int) -> dict[tuple[Frames, int], Lane]:
+        """The lanes that are due in a slot."""
+        self._slot(slot)
+        return self._lanes.setdefault(slot, {})
+
     def _slot(self, slot: int) -> list[Stream]:
-        """The streams that are due in a slot."""
+        """The streams that are due in a slot by themselves."""
         streams = self._slots.get(slot)
         if streams is None:
             streams = self._slots[slot] = []

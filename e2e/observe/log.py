@@ -20,6 +20,7 @@ from e2e.record.journal import Journal
 _SILENCE_SECONDS = 0.3
 # Of a long line the log file has all that was read, the journal the beginning.
 _SHOWN_CHARS = 16 * 1024
+_ID_CHARS = 200
 # The last line of a traceback says more than an ERROR line somewhere before it.
 _EXCEPTION = re.compile(r"[\w.]*(?:Error|Exception|Exit|Interrupt)\b")
 
@@ -97,7 +98,9 @@ class ServiceLog:
         self._file.write(stored.encode(errors="replace") + b"\n")
         shown = _shown("\n".join(line.text for line in lines) if len(lines) > 1 else first.text)
         self._last_line = lines[-1].text or self._last_line
-        self._journal.write("log", at=at, service=self.service, n=self.lines, level=first.level, text=shown)
+        self._journal.write(
+            "log", at=at, service=self.service, n=self.lines, level=first.level, text=shown, **_whose(first)
+        )
         self._recognise(first)
         for line in lines:
             self._tell(self._scanner.feed(line))
@@ -240,6 +243,12 @@ class ServiceLog:
         source, where = self._source
         where = where and self._safe(where)
         self._journal.write("log_source", service=self.service, source=source, state=state, where=where, **fields)
+
+
+def _whose(line: Line) -> dict[str, str]:
+    """The ids that the frame of a line gives beside its text, as a JSON record does."""
+    ids = {"uid": line.uid, "session": line.session}
+    return {name: value[:_ID_CHARS] for name, value in ids.items() if value}
 
 
 def _shown(text: str) -> str:

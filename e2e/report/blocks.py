@@ -156,7 +156,40 @@ class Curve:
         ]
 
 
-Block = Prose | Items | Pairs | Table | Marks | Log | Code | Timeline | SideBySide | Curve
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """One thing that happened. `lane` is a column; `arrow` shows which way it went, where it went any."""
+
+    t: float
+    since_ms: float | None
+    lane: str
+    arrow: str
+    what: str
+    detail: str = ""
+    bad: bool = False
+    doubt: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Lanes:
+    """One session in order of time, each part of the system in a lane of its own; folded under a title.
+
+    `steps` are durations that have a name. `short` is the same as text, for where a table has no room; where not even
+    that has, an `extra` one is only named.
+    """
+
+    title: str
+    lanes: list[str]
+    rows: list[Lane]
+    steps: list[tuple[str, str]]
+    short: list[str]
+    left_out: int = 0
+    open: bool = False
+    extra: bool = False
+    kind: ClassVar[str] = "lanes"
+
+
+Block = Prose | Items | Pairs | Table | Marks | Log | Code | Timeline | Lanes | SideBySide | Curve
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ LIMIT = 65_000
 """Characters. A comment may have 65,536; the rest is room for what a person writes around it."""
 
 _LOG_LINES = 40
+_LANE_LINES, _LANE_CHARS = 60, 160
 _ROWS = 120
 _TEXT = 3_000
 
@@ -111,6 +112,18 @@ def _curve(block: b.Curve) -> str:
     return f"{head}\n\n{fence(rows)}"
 
 
+def _lanes(block: b.Lanes) -> str:
+    if block.extra:
+        return f"{md(block.title)}: in report.html."
+    steps = [f"- {md(label)}: {md(value)}" for label, value in block.steps]
+    lines, more = block.short, len(block.short) - _LANE_LINES
+    if more > 0:
+        head, tail = lines[: _LANE_LINES * 2 // 3], lines[-(_LANE_LINES // 3) :]
+        lines = [*head, f"... {len(lines) - len(head) - len(tail)} lines are left out here, see report.html", *tail]
+    body = "\n".join([*steps, "", fence(lines, _LANE_CHARS)])
+    return f"<details><summary>{md(block.title)}</summary>\n\n{body}\n\n</details>"
+
+
 _RENDER: dict[str, Callable[[Any], str]] = {
     "prose": lambda block: md(block.text, 2000),
     "items": _items,
@@ -120,6 +133,7 @@ _RENDER: dict[str, Callable[[Any], str]] = {
     "log": _log,
     "code": lambda block: fence([block.text], 2000),
     "timeline": _timeline,
+    "lanes": _lanes,
     "side_by_side": _side_by_side,
     "curve": _curve,
 }

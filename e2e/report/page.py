@@ -6,6 +6,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from e2e.report.blocks import View
 from e2e.report.text import visible
+from e2e.report.view_timeline import since
 
 # Plain signs, coloured by the style sheet: not every machine has a font with emoji.
 _MARKS = {"pass": "✓", "fail": "✗", "inconclusive": "?", "none": "·"}
@@ -22,6 +23,7 @@ def _environment() -> Environment:
         # Every value passes here before it is escaped, so that no template can forget it.
         finalize=_finalize,
     )
+    environment.filters["since"] = since
     return environment
 
 

@@ -15,6 +15,7 @@ from e2e.report.view_stream import (
     stream_marks,
     stream_pairs,
 )
+from e2e.report.view_timeline import timeline_blocks
 from e2e.verdict.check import many
 
 Summary = dict[str, Any]
@@ -28,6 +29,7 @@ def build_view(summary: Summary) -> View:
         service_section(summary, "pusher", "L1 pusher, stand-alone"),
         Section("stream", "E2E: audio through the services", _stream_blocks(summary)),
         Section("log", "Log excerpt of the session", _log_blocks(summary)),
+        Section("timeline", "Timeline", timeline_blocks(summary)),
         imports_section(summary),
         Section("measures", "Latencies and transcript", [*speech_blocks(summary), Pairs(_generator_pairs(summary))]),
         Section("not-shown", "Not shown", _limits(summary)),

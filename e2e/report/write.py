@@ -15,6 +15,7 @@ from e2e.report.view import build_view
 from e2e.verdict.fold import read_facts
 from e2e.verdict.judge import judge
 from e2e.verdict.summary import summarise
+from e2e.verdict.timeline import read_timelines, worth_telling
 
 Summary = dict[str, Any]
 
@@ -38,7 +39,8 @@ def read_run(run: RunDirectory) -> Summary:
     facts = read_facts(read_journal(run.journal))
     if not facts.run:
         raise JournalError(f"{run.journal} holds no record of a run; name a run directory, such as reports/latest")
-    return summarise(facts, judge(facts))
+    timelines = read_timelines(lambda: read_journal(run.journal), worth_telling(facts))
+    return summarise(facts, judge(facts), timelines)
 
 
 def render(format: str, summary: Summary) -> str:

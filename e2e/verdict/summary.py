@@ -1,5 +1,6 @@
 """`run.json`: everything that a report, a comparison or another program needs to know of a run, as plain data."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -23,8 +24,11 @@ MAX_SESSION_ROWS = 50
 EXCERPT_LINES = 40
 
 
-def summarise(facts: Facts, verdict: Verdict) -> dict[str, Any]:
-    """The content of `run.json`. Durations whose name ends in `_ms` are milliseconds, other times seconds."""
+def summarise(facts: Facts, verdict: Verdict, timelines: Sequence[dict[str, Any]] = ()) -> dict[str, Any]:
+    """The content of `run.json`. Durations whose name ends in `_ms` are milliseconds, other times seconds.
+
+    `timelines` are those of `e2e.verdict.timeline`, for the sessions that it says are worth telling.
+    """
     run = facts.run
     return {
         "schema": SCHEMA,
@@ -82,6 +86,7 @@ def summarise(facts: Facts, verdict: Verdict) -> dict[str, Any]:
         "errors": _errors(facts),
         "drain": [_plain(row) for row in facts.drains.rows.items[:MAX_SESSION_ROWS]],
         "excerpt": _excerpt(facts),
+        "timeline": list(timelines),
         "notes": _notes(facts),
         "not_shown": not_shown(facts, verdict),
     }

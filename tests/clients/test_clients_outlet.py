@@ -10,9 +10,11 @@ import pytest
 
 from e2e.audio.library import load_tape
 from e2e.clients.framing import Frames
+from e2e.clients.lane import Lane
 from e2e.clients.listen import ListenSession
-from e2e.clients.outlet import VOLLEY, DirectOutlet, best_outlet
+from e2e.clients.outlet import VOLLEY, DirectOutlet, Outlet, best_outlet
 from e2e.clients.ring import SendRing
+from e2e.clients.timing import Stream
 from e2e.errors import UsageError
 from e2e.protocol import listen
 from tests.clients.conftest import LOOPS, Bench, websocket_server
@@ -28,19 +30,20 @@ def ring() -> SendRing:
 OUTLETS = {"transport": DirectOutlet, "ring": ring}
 
 
-class Pipe:
-    """A stream over a pair of sockets; what the ring may not or cannot send goes to `written`, in order."""
+class Pipe(Stream):
+    """A stream over a pair of sockets, its own line; what the ring cannot send goes to `written`, in order."""
 
-    def __init__(self, frames: Frames, raw: bool = True, buffer: int | None = None) -> None:
+    def __init__(self, frames: Frames, buffer: int | None = None) -> None:
         self.near, self.far = socket.socketpair()
         self.near.setblocking(False)
         self.far.setblocking(False)
         if buffer is not None:
             self.near.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, buffer)
-        self.raw_fd = self.near.fileno() if raw else -1
-        self.frames, self.sent, self.written = frames, 0, []
+        self.raw_fd = self.near.fileno()
+        self.count, self.frames, self.lane, self.written = None, frames, None, []
         self.line = self.transport = self
-        self.quick, self.error = True, None
+        self.rider = self.error = None
+        self.expected = b""
 
     def fail(self, error: Exception) -> None:
         self.error = error
@@ -62,6 +65,20 @@ class Pipe:
         self.far.close()
 
 
+def in_lane(*streams: Pipe, at: int = 0) -> Lane:
+    """A lane in which each of these is at piece `at`."""
+    lane = Lane(streams[0].frames, 0, 1, lambda stream, lane: None)
+    for stream in streams:
+        lane.join(stream, at)
+    return lane
+
+
+def take_turn(outlet: Outlet, lane: Lane) -> None:
+    lane.begin_turn()
+    outlet.send(lane, 0, len(lane))
+    lane.end_turn()
+
+
 @pytest.fixture
 def pipes():
     made = []
@@ -77,16 +94,21 @@ def pipes():
 
 def test_volleys_of_every_size_arrive_whole_and_in_order_round_and_round_the_ring(pipes):
     outlet, dice = ring(), random.Random(5)
-    frames = Frames([bytes([k % 251]) * dice.choice([1, 100, 125, 126, 3200]) for k in range(40)])
+    frames = Frames([bytes([k % 251]) * dice.choice([1, 100, 125, 126, 3200]) for k in range(80)])
     streams = [pipes(frames) for _ in range(VOLLEY)]
-    for stream in streams:
-        stream.expected = b""
-    for _ in range(300):
-        volley = dice.sample(streams, dice.randint(1, VOLLEY))
-        outlet.send(volley)
-        for stream in volley:
-            stream.expected += frames.whole[stream.sent]
-            stream.sent = (stream.sent + 1) % 40
+    lane = in_lane(*streams)
+    for turn in range(300):
+        if turn % 40 == 0:  # each goes on from a place of its own
+            for stream in streams:
+                stream.leave()
+                lane.join(stream, dice.randrange(40))
+        first = dice.randrange(VOLLEY)
+        last = dice.randint(first + 1, VOLLEY)
+        lane.begin_turn()
+        outlet.send(lane, first, last)
+        for row in range(first, last):
+            lane.streams[row].expected += frames.whole[lane.pieces[row]]
+        lane.end_turn()
         if dice.random() < 0.2:
             for stream in streams:
                 assert stream.received() == stream.expected and stream.written == []
@@ -95,17 +117,15 @@ def test_volleys_of_every_size_arrive_whole_and_in_order_round_and_round_the_rin
 
 def test_what_a_socket_does_not_take_goes_to_its_transport_and_nobody_else_waits(pipes):
     outlet, frames = ring(), Frames([b"x" * 60_000, b"y" * 60_000])
-    small, healthy, secure = pipes(frames, buffer=4096), pipes(frames), pipes(frames, raw=False)
-    outlet.send([small, secure, healthy])
-    for stream in (small, healthy, secure):
-        stream.sent = 1
+    small, healthy = pipes(frames, buffer=4096), pipes(frames)
+    lane = in_lane(small, healthy)
+    take_turn(outlet, lane)
+    sent = frames.whole[:1]
     if not small.written:  # this kernel took the first one whole: then there is no room for the second
-        outlet.send([small, secure, healthy])
-        assert small.written and small.received() + b"".join(small.written) == b"".join(frames.whole)
-        assert healthy.received() == b"".join(frames.whole) and secure.written == list(frames.whole)
-    else:
-        assert small.received() + b"".join(small.written) == frames.whole[0]
-        assert healthy.received() == frames.whole[0] and secure.written == [frames.whole[0]]
+        take_turn(outlet, lane)
+        sent = frames.whole
+    assert small.written and small.received() + b"".join(small.written) == b"".join(sent)
+    assert healthy.received() == b"".join(sent) and not healthy.written
 
 
 def test_a_full_socket_and_a_dead_one_leave_the_whole_frame_to_the_transport(pipes):
@@ -115,7 +135,7 @@ def test_a_full_socket_and_a_dead_one_leave_the_whole_frame_to_the_transport(pip
         while True:
             full.near.send(b"z" * 65536)
     dead.far.close()
-    outlet.send([full, dead, healthy])
+    take_turn(outlet, in_lane(full, dead, healthy))
     assert full.written == dead.written == [frames.whole[0]]
     assert healthy.received() == frames.whole[0] and not healthy.written
 
@@ -123,20 +143,12 @@ def test_a_full_socket_and_a_dead_one_leave_the_whole_frame_to_the_transport(pip
 @pytest.mark.parametrize("name", OUTLETS)
 def test_a_transport_that_raises_fails_its_stream_alone(pipes, name):
     outlet, frames = OUTLETS[name](), Frames([b"x" * 100])
-    broken, healthy = pipes(frames, raw=False), pipes(frames, raw=False)
+    broken, healthy = pipes(frames), pipes(frames)
     broken.write = lambda data: 1 // 0
-    outlet.send([broken, healthy])
+    broken.far.close()  # so that the ring leaves it to the transport
+    take_turn(outlet, in_lane(broken, healthy))
     assert isinstance(broken.error, ZeroDivisionError)
-    assert healthy.error is None and healthy.written == [frames.whole[0]]
-
-
-def test_nothing_overtakes_what_waits_in_a_transport_by_the_time_the_volley_leaves(pipes):
-    outlet, frames = ring(), Frames([b"x" * 100])
-    waiting, healthy = pipes(frames), pipes(frames)
-    waiting.quick = False
-    outlet.send([waiting, healthy])
-    assert waiting.received() == b"" and waiting.written == [frames.whole[0]]
-    assert healthy.received() == frames.whole[0] and not healthy.written
+    assert healthy.error is None and healthy.received() + b"".join(healthy.written) == frames.whole[0]
 
 
 def test_a_ring_that_does_not_work_closes_its_file_once(monkeypatch):
@@ -152,13 +164,14 @@ def test_a_ring_that_does_not_work_closes_its_file_once(monkeypatch):
 
 
 def test_a_ring_that_breaks_hands_everything_to_the_transports_once_and_for_good(pipes):
-    outlet, frames = ring(), Frames([b"x" * 100])
+    outlet, frames = ring(), Frames([b"x" * 100] * 3)
     streams = [pipes(frames) for _ in range(3)]
-    outlet.send(streams)
+    lane = in_lane(*streams)
+    take_turn(outlet, lane)
     os.close(outlet._fd)
     outlet._fd = os.open(os.devnull, os.O_RDONLY)  # any other file: the kernel refuses it
-    outlet.send(streams)
-    outlet.send(streams)
+    take_turn(outlet, lane)
+    take_turn(outlet, lane)
     for stream in streams:
         assert stream.received() == frames.whole[0] and stream.written == [frames.whole[0]] * 2
 
@@ -212,7 +225,7 @@ def test_a_server_that_reads_in_fits_gets_every_chunk_in_order_between_control_f
                 if len(received) % 40 == 20:
                     await connection.ping()
                     connection.transport.pause_reading()
-                    await asyncio.sleep(0.2)
+                    await asyncio.sleep(0.5)
                     connection.transport.resume_reading()
 
         async def device(number: int) -> None:

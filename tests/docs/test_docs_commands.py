@@ -83,7 +83,7 @@ def place(tmp_path_factory):
     (directory / "backend/models").mkdir(parents=True)
     (directory / "backend/models/geolocation.py").write_text("class Geolocation: ...\n")
     (directory / "backend/main.py").write_text("import json\nfrom models.geolocation import Geolocation\n")
-    run(f"e2e run endpoints --standin {QUICK}", directory)
+    run(f"e2e run pusher --standin {QUICK} --chunks 5", directory)
     return directory
 
 

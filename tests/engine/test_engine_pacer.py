@@ -1,13 +1,17 @@
 """The pacer's timing rules, under a clock that only moves when told."""
 
 import asyncio
+import random
 
 import pytest
 
+from e2e.clients.framing import Frames
 from e2e.clients.outlet import VOLLEY
 from e2e.clients.timing import Stream
 from e2e.engine.pacer import SLOT_SECONDS, STALL_SECONDS, Pacer
 from e2e.errors import SessionError
+
+FRAMES = Frames([b"frame"] * 50)
 
 
 class FakeTime:
@@ -78,16 +82,20 @@ class Scripted(Stream):
 
 
 class Framed(Scripted):
-    """A stream whose pieces may leave together, but for those that `look` lets nobody send ahead."""
+    """A stream, its own line, whose pieces may leave in a lane; `alone` are those that did not."""
 
-    def __init__(self, interval, count, every=8) -> None:
+    raw_fd, rider = 7, None
+
+    def __init__(self, interval, count, frames=FRAMES) -> None:
         super().__init__(self._long_way, interval, count)
-        self.frames, self.line, self.every = self, self, every
-        self.quick, self.alone, self.looks = True, [], []
+        self.frames, self.line = frames, self
+        self.quick, self.alone = True, []
 
-    def look(self, k: int) -> None:
-        self.looks.append(k)
-        self.ahead = k + self.every
+    def stumble(self) -> None:
+        """Something waits in the line now."""
+        self.quick = False
+        if self.rider is not None:
+            self.rider.leave()
 
     def _long_way(self, k: int) -> bool:
         self.alone.append(k)
@@ -102,9 +110,12 @@ class Volleys:
     def __init__(self, time, seconds=0.0) -> None:
         self.time, self.seconds, self.sent = time, seconds, []
 
-    def send(self, volley) -> None:
+    def send(self, lane, first, last) -> None:
         self.time.now += self.seconds
-        self.sent.append([(stream, stream.sent) for stream in volley])
+        self.sent.append([(lane.streams[row], int(lane.pieces[row])) for row in range(first, last)])
+
+    def pieces(self, stream) -> list[int]:
+        return [k for volley in self.sent for other, k in volley if other is stream]
 
 
 async def test_every_piece_is_sent_at_its_absolute_deadline(time):
@@ -215,22 +226,61 @@ async def test_framed_pieces_of_many_streams_leave_in_volleys_and_none_is_skippe
     for stream in streams:
         pacer.add(stream, start=100.0)
     time.advance(10)
-    assert all(stream.done.done() and stream.sent == 40 and not stream.alone for stream in streams)
-    assert all(stream.looks == [0, 8, 16, 24, 32] for stream in streams)
-    assert [len(volley) for volley in outlet.sent] == [VOLLEY, VOLLEY, 3] * 40
+    assert all(stream.done.done() and stream.sent == 40 and stream.alone == [0] for stream in streams)
+    assert [len(volley) for volley in outlet.sent] == [VOLLEY, VOLLEY, 3] * 39
     pieces = [piece for volley in outlet.sent for piece in volley]
-    assert pieces == [(stream, k) for k in range(40) for stream in streams]
+    assert pieces == [(stream, k) for k in range(1, 40) for stream in streams]
     sends = pacer.take_counts()
-    assert sends.n == sends.lateness.count == 40 * len(streams) and sends.streams == 0
+    assert sends.n == sends.lateness.count == 40 * len(streams) and sends.streams == 0 and not time.timers
+
+
+async def test_streams_that_begin_and_end_at_different_times_share_a_lane_and_send_each_piece_once(time):
+    outlet, dice = Volleys(time), random.Random(3)
+    pacer = Pacer(time, call_at=time.call_at, outlet=outlet)
+    other = Frames([b"other"] * 60)
+    streams = [Framed(dice.choice([0.1, 0.2]), dice.randint(1, 50), dice.choice([FRAMES, other])) for _ in range(200)]
+    for stream in streams:
+        pacer.add(stream, start=100.0 + dice.randrange(40) * 0.1)
+    for _ in range(250):
+        time.advance(0.07)
+        stream = dice.choice(streams)
+        if dice.random() < 0.4:
+            stream.stumble()
+        else:
+            stream.quick = True
+        at = stream.sent
+        assert stream.over or at == len(stream.alone) + len(outlet.pieces(stream))
+    time.advance(15)
+    for stream in streams:
+        assert stream.done.done() and stream.sent == stream.count
+        assert sorted(stream.alone + outlet.pieces(stream)) == list(range(stream.count))
+    sends = pacer.take_counts()
+    assert sends.n == sum(stream.count for stream in streams) and sends.streams == 0 and not time.timers
+    assert sends.late == 0 and sends.lateness.max <= SLOT_SECONDS * 1000
+
+
+async def test_a_lane_that_is_late_catches_up_and_skips_nothing(time):
+    outlet = Volleys(time)
+    pacer = Pacer(time, call_at=time.call_at, outlet=outlet)
+    early, late = Framed(0.1, 30), Framed(0.1, 30)
+    pacer.add(early, start=100.0)
+    time.advance(0.35)
+    time.stall(0.55)
+    pacer.add(late, start=100.5)  # joins in the middle of what has to be caught up
+    time.advance(5)
+    for stream in (early, late):
+        assert stream.done.done() and stream.sent == 30
+        assert sorted(stream.alone + outlet.pieces(stream)) == list(range(30))
+    assert pacer.take_counts().lateness.max == pytest.approx(500, rel=0.01)
 
 
 async def test_a_piece_of_a_volley_is_as_late_as_the_last_of_it(time):
     pacer = Pacer(time, call_at=time.call_at, outlet=Volleys(time, seconds=0.06))
-    for stream in (Framed(0.1, 1), Framed(0.1, 1), Framed(0.2, 1)):
+    for stream in (Framed(0.1, 2), Framed(0.1, 2)):
         pacer.add(stream, start=100.0)
     time.advance(1)
     sends = pacer.take_counts()
-    assert sends.n == 3 and sends.late == 2  # 60 ms are more than half of 100 and less than half of 200
+    assert sends.n == 4 and sends.late == 2  # 60 ms are more than half of 100
     assert sends.lateness.max == pytest.approx(60, rel=0.01)
 
 
@@ -240,22 +290,55 @@ async def test_a_line_that_is_not_quick_gets_its_piece_the_long_way_and_comes_ba
     stream = Framed(0.1, 10)
     pacer.add(stream, start=100.0)
     time.advance(0.35)
-    stream.quick = False
+    stream.stumble()
     time.advance(0.3)
     stream.quick = True
     time.advance(1)
-    assert stream.alone == [4, 5, 6] and stream.sent == 10
-    assert [k for volley in outlet.sent for _, k in volley] == [0, 1, 2, 3, 7, 8, 9]
+    assert stream.alone == [0, 4, 5, 6, 7] and stream.sent == 10
+    assert outlet.pieces(stream) == [1, 2, 3, 8, 9]
 
 
-async def test_a_look_that_finds_the_stream_cannot_go_on_ends_it_alone(time):
+@pytest.mark.parametrize("at", [1, 5, 9])
+async def test_a_line_that_is_not_quick_after_a_piece_of_the_lane_goes_on_by_itself(time, at):
+    class Stumbling(Volleys):
+        def send(self, lane, first, last) -> None:
+            super().send(lane, first, last)
+            if (stream, at) in self.sent[-1]:
+                stream.stumble()
+
+    outlet = Stumbling(time)
+    pacer = Pacer(time, call_at=time.call_at, outlet=outlet)
+    stream, other = Framed(0.1, 10), Framed(0.1, 10)
+    for each in (stream, other):
+        pacer.add(each, start=100.0)
+    time.advance(5)
+    assert stream.done.exception() is None and stream.sent == other.sent == 10
+    assert outlet.pieces(stream) == list(range(1, at + 1)) and stream.alone == [0, *range(at + 1, 10)]
+    assert pacer.take_counts().streams == 0 and not time.timers
+
+
+@pytest.mark.parametrize("what", ["tls", "unframed", "off the edges"])
+async def test_what_a_lane_cannot_send_goes_the_long_way(time, what):
+    outlet = Volleys(time)
+    pacer = Pacer(time, call_at=time.call_at, outlet=outlet)
+    stream = Framed(0.1 if what != "off the edges" else 0.0125, 10)
+    if what == "tls":
+        stream.raw_fd = -1
+    if what == "unframed":
+        stream.frames = None
+    pacer.add(stream, start=100.0)
+    time.advance(5)
+    assert stream.alone == list(range(10)) and not outlet.sent
+
+
+async def test_a_stream_that_finds_it_cannot_go_on_ends_alone(time):
     pacer = Pacer(time, call_at=time.call_at, outlet=Volleys(time))
     bad, good = Framed(0.1, 20), Framed(0.1, 20)
 
-    def look(k: int) -> None:
+    def deaf(k: int) -> bool:
         raise SessionError("deaf", "backpressure")
 
-    bad.look = look
+    bad.send = deaf
     for stream in (bad, good):
         pacer.add(stream, start=100.0)
     time.advance(3)
@@ -263,28 +346,22 @@ async def test_a_look_that_finds_the_stream_cannot_go_on_ends_it_alone(time):
     assert pacer.take_counts().streams == 0
 
 
-@pytest.mark.parametrize("where", ["look", "send"])
-async def test_whatever_goes_wrong_with_one_stream_the_others_go_on(time, where):
+async def test_a_stream_that_fails_in_its_lane_ends_alone(time):
     class Breaking(Volleys):
-        def send(self, volley) -> None:
-            super().send(volley)
-            for stream in volley:
-                if where == "send" and stream is bad and stream.sent == 3:
-                    stream.fail(ZeroDivisionError("no"))
+        def send(self, lane, first, last) -> None:
+            super().send(lane, first, last)
+            if (bad, 3) in self.sent[-1]:
+                bad.stumble()
+                bad.fail(ZeroDivisionError("no"))
 
-    pacer = Pacer(time, call_at=time.call_at, outlet=Breaking(time))
-    bad, good = Framed(0.1, 20, every=1), Framed(0.1, 20)
-
-    def look(k: int) -> None:
-        bad.ahead = k + 1
-        if where == "look" and k == 3:
-            raise OSError("bad file descriptor")
-
-    bad.look = look
-    for stream in (bad, good):
+    outlet = Breaking(time)
+    pacer = Pacer(time, call_at=time.call_at, outlet=outlet)
+    bad, good = Framed(0.1, 20), [Framed(0.1, 20) for _ in range(3)]
+    for stream in (bad, *good):
         pacer.add(stream, start=100.0)
     time.advance(5)
-    assert bad.done.exception().reason == "closed" and bad.sent in (3, 4) and good.sent == 20
+    assert bad.done.exception().reason == "closed" and bad.sent == 4 and outlet.pieces(bad) == [1, 2, 3]
+    assert all(stream.sent == 20 and outlet.pieces(stream) == list(range(1, 20)) for stream in good)
     assert pacer.take_counts().streams == 0 and not time.timers
 
 

@@ -81,6 +81,17 @@ def test_normalise(text, level, logger, message):
     assert (line.level, line.logger, line.message) == (level, logger, message)
 
 
+def test_a_line_whose_frame_names_the_user_says_so_in_the_journal(journal, tmp_path):
+    log = ServiceLog("backend", journal, tmp_path / "backend.log")
+    framed = {"severity": "INFO", "message": "STT is slow", "uid": "u1", "session_id": "s-1"}
+    for line in (json.dumps(framed), json.dumps(framed | {"uid": "x" * 9000, "session_id": SECRET}), "INFO:x:plain u1"):
+        log.take(line.encode())
+    log.close()
+    first, second, plain = records(journal, "log")
+    assert (first["uid"], first["session"]) == ("u1", "s-1") and not {"uid", "session"} & set(plain)
+    assert len(second["uid"]) == 200 and "key-" not in second["session"]
+
+
 def test_secrets_reach_neither_file_nor_journal(journal, tmp_path):
     log = ServiceLog("backend", journal, tmp_path / "backend.log")
     lines = [
