@@ -25,7 +25,8 @@ class Tape:
     """Immutable audio of one codec. Every chunk lasts `chunk_seconds` and has the same number of bytes.
 
     `utterances` are in order of time and do not overlap; empty where it is not known who says what when. `reference`
-    is everything that is said, None where that is unknown; an empty reference states that nothing is said. Raises
+    is everything that is said, None where that is unknown; an empty reference states that nothing is said. `partial` is
+    the stretch (seconds) of an utterance that the tape's end cuts off: it is heard, and in no reference. Raises
     AudioError when there are no chunks, or when they differ in size.
     """
 
@@ -37,6 +38,7 @@ class Tape:
     utterances: tuple[Utterance, ...] = ()
     reference: str | None = None
     description: str = ""
+    partial: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         if not self.chunks:
@@ -66,13 +68,20 @@ class Tape:
         whole, rest = divmod(count, len(self.chunks))
         if (whole, rest) == (1, 0):
             return self
-        utterances = tuple(self._spoken_before(count * self.chunk_seconds))
+        seconds = count * self.chunk_seconds
+        utterances = tuple(self._spoken_before(seconds))
         return replace(
             self,
             chunks=self.chunks * whole + self.chunks[:rest],
             utterances=utterances,
             reference=self._reference_of(utterances, whole, rest),
+            partial=self._cut_off_at(whole * self.duration, seconds),
         )
+
+    def _cut_off_at(self, offset: float, seconds: float) -> tuple[float, float] | None:
+        """What is left of an utterance that is not over when the repetition that began at `offset` is cut."""
+        stretches = [(offset + u.onset, offset + u.end) for u in self.utterances]
+        return next(((onset, seconds) for onset, end in stretches if onset < seconds < end), None)
 
     def _spoken_before(self, seconds: float) -> Iterator[Utterance]:
         """Utterances that end within the first `seconds` of the tape played over and over."""

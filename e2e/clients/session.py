@@ -60,6 +60,7 @@ class Session:
 
     __slots__ = (
         "_bytes_played",
+        "_called",
         "_chunks_played",
         "_connection",
         "_failed",
@@ -95,7 +96,7 @@ class Session:
         self._failed = False
         self.end: Closed | None = None
         self.upgraded = 0.0
-        self._intended = 0.0
+        self._intended = self._called = 0.0
         self.messages = 0
         self.chunks_planned = 0
         self.backlog_max = 0
@@ -129,6 +130,7 @@ class Session:
         self._intended = link.clock()
         async with link.throttle:
             self._record("connecting", url=self.url, intended=link.journal.at(self._intended), probe=self.probe)
+            self._called = link.clock()
             try:
                 self._connection = await connect(
                     self.url,
@@ -174,7 +176,7 @@ class Session:
             "open",
             at=upgraded,
             status=101,
-            connect_ms=round((connected - self._intended) * 1000, 3),
+            connect_ms=round((connected - self._called) * 1000, 3),
             handshake_ms=round((upgraded - self._intended) * 1000, 3),
         )
 

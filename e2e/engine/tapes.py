@@ -69,4 +69,5 @@ class Tapes:
                 {"speaker": u.speaker, "text": u.text, "onset": round(u.onset, 3), "end": round(u.end, 3)}
                 for u in tape.utterances
             ],
+            partial=None if tape.partial is None else [round(seconds, 3) for seconds in tape.partial],
         )

@@ -105,6 +105,58 @@ class SideBySide:
 
 
 @dataclass(frozen=True, slots=True)
+class Line:
+    """Points (x, y) in order of x."""
+
+    name: str
+    points: list[tuple[float, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """Lines over one axis, `unit` says of what. The y axis begins at 0, or below it."""
+
+    title: str
+    unit: str
+    lines: list[Line]
+    kind: ClassVar[str] = "curve"
+
+    @property
+    def low(self) -> float:
+        return min(0.0, *(y for line in self.lines for _, y in line.points))
+
+    @property
+    def high(self) -> float:
+        return max(self.low, *(y for line in self.lines for _, y in line.points))
+
+    def label(self, share: float) -> str:
+        """The value at that share of the way up."""
+        value = self.low + share * (self.high - self.low)
+        return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+    @property
+    def begin(self) -> float:
+        return min(x for line in self.lines for x, _ in line.points)
+
+    @property
+    def end(self) -> float:
+        return max(x for line in self.lines for x, _ in line.points)
+
+    @property
+    def places(self) -> list[tuple[str, str]]:
+        """Names, and points as an SVG polyline has them, in a box of 1000 by 160."""
+        begin, wide, low = self.begin, self.end - self.begin or 1.0, self.low
+        tall = self.high - low or 1.0
+        return [
+            (
+                line.name,
+                " ".join(f"{(x - begin) / wide * 1000:.1f},{160 - (y - low) / tall * 160:.1f}" for x, y in line.points),
+            )
+            for line in self.lines
+        ]
+
+
+@dataclass(frozen=True, slots=True)
 class Lane:
     """One thing that happened. `lane` is a column; `arrow` shows which way it went, where it went any."""
 
@@ -137,7 +189,7 @@ class Lanes:
     kind: ClassVar[str] = "lanes"
 
 
-Block = Prose | Items | Pairs | Table | Marks | Log | Code | Timeline | Lanes | SideBySide
+Block = Prose | Items | Pairs | Table | Marks | Log | Code | Timeline | Lanes | SideBySide | Curve
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,6 +96,22 @@ def _side_by_side(block: b.SideBySide) -> str:
     return "\n\n".join(f"**{md(title)}:** {md(text, _TEXT)}" for title, text in sides)
 
 
+_BARS = "▁▂▃▄▅▆▇█"
+_BAR_COUNT = 60
+
+
+def _curve(block: b.Curve) -> str:
+    """A row of bars for each line, on the scale of the curve; each bar is the largest of its neighbours."""
+    low, tall = block.low, block.high - block.low or 1.0
+    head = f"{md(block.title)}, {block.begin:g} to {block.end:g} {md(block.unit)}, {low:g} to {block.high:g}:"
+    rows = []
+    for line in block.lines:
+        size = -(-len(line.points) // _BAR_COUNT)
+        tops = [max(y for _, y in line.points[i : i + size]) for i in range(0, len(line.points), size)]
+        rows.append(f"{line.name:20} {''.join(_BARS[min(7, int((y - low) / tall * 8))] for y in tops)}")
+    return f"{head}\n\n{fence(rows)}"
+
+
 def _lanes(block: b.Lanes) -> str:
     if block.extra:
         return f"{md(block.title)}: in report.html."
@@ -119,4 +135,5 @@ _RENDER: dict[str, Callable[[Any], str]] = {
     "timeline": _timeline,
     "lanes": _lanes,
     "side_by_side": _side_by_side,
+    "curve": _curve,
 }

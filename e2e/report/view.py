@@ -3,13 +3,13 @@
 import shlex
 from typing import Any
 
-from e2e.report.blocks import Block, Code, Items, Log, Mark, Marks, Pairs, Prose, Section, SideBySide, View
+from e2e.report.blocks import Block, Code, Items, Log, Mark, Marks, Pairs, Prose, Section, View
 from e2e.report.view_proven import proven_section
 from e2e.report.view_services import endpoint_table, error_table, imports_section, service_section
+from e2e.report.view_speech import speech_blocks
 from e2e.report.view_stream import (
     arrivals,
     excerpt_log,
-    latency_table,
     lifecycle_timeline,
     message_table,
     sessions_table,
@@ -33,7 +33,7 @@ def build_view(summary: Summary) -> View:
         Section("timeline", "Timeline", timeline_blocks(summary)),
         proven_section(summary["imports"]),
         imports_section(summary),
-        Section("measures", "Latencies and transcript", _measure_blocks(summary)),
+        Section("measures", "Latencies and transcript", [*speech_blocks(summary), Pairs(_generator_pairs(summary))]),
         Section("not-shown", "Not shown", _limits(summary)),
     ]
     return View(
@@ -154,33 +154,6 @@ def _log_blocks(summary: Summary) -> list[Block]:
         lines = [f"{e['t']:9.3f} {e['service']} {e['level']} {e['text']}" for e in errors["lines"][:20]]
         blocks.append(Log(f"error lines ({len(lines)} of {errors['count']})", lines))
     return blocks or [Prose("No log line was read.")]
-
-
-def _measure_blocks(summary: Summary) -> list[Block]:
-    blocks: list[Block] = []
-    if summary["latency_note"]:
-        blocks.append(Prose(f"{summary['latency_note'][0].upper()}{summary['latency_note'][1:]}."))
-    blocks += latency_table(summary)
-    words = summary["transcript"]
-    if words["sid"] is not None:
-        blocks.append(Prose(_words_sentence(words)))
-        reference = words["reference"]
-        said = reference if reference else "(nothing was said)" if reference == "" else "(not known)"
-        blocks.append(SideBySide("Said", said, "Heard", words["text"] or "(nothing)"))
-    blocks.append(Pairs(_generator_pairs(summary)))
-    return blocks
-
-
-def _words_sentence(words: dict[str, Any]) -> str:
-    if words["wer"] is None:
-        silence = f"{words['words_on_silence']} words were heard where nothing was said. "
-        return f"{silence}Word error rate: not measured, there is no reference of words that were said."
-    sessions = many(words["sessions_measured"], "session")
-    return (
-        f"Word error rate {words['wer']:.1%}: of {words['words']} words {words['substitutions']} substituted, "
-        f"{words['deletions']} missed, {words['insertions']} added, pooled over {sessions} "
-        f"({words['normalisation']}); {words['revisions']} revisions of segments."
-    )
 
 
 def _generator_pairs(summary: Summary) -> list[tuple[str, str]]:

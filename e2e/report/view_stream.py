@@ -6,7 +6,6 @@ from typing import Any
 from e2e.report.blocks import Block, Log, Mark, Moment, Prose, Table, Timeline
 from e2e.report.view_services import log_line
 from e2e.verdict.check import many
-from e2e.verdict.sessions import METRICS
 
 Summary = dict[str, Any]
 
@@ -180,24 +179,3 @@ def excerpt_log(summary: Summary) -> list[Block]:
     left = f", {excerpt['left_out']} more lines of that time are in the journal" if excerpt["left_out"] else ""
     title = f"{len(excerpt['lines'])} lines, seconds since the run began{left}"
     return [Log(title, [log_line(line) for line in excerpt["lines"]])]
-
-
-def latency_table(summary: Summary) -> list[Block]:
-    latencies = summary["latency_ms"]
-    if not latencies:
-        return [Prose("No latency was measured.")]
-    columns = ("count", "p50", "p90", "p95", "p99", "max")
-    rows = [[name, *(number(h[c]) for c in columns), _definition(name, h)] for name, h in latencies.items()]
-    head = ["latency (ms)", *columns, "definition"]
-    return [Table(head, rows, numeric=frozenset(range(1, 7)))]
-
-
-def _definition(name: str, histogram: dict[str, Any]) -> str:
-    share = histogram.get("negative_share")
-    return METRICS.get(name, "") + (f"; {share:.0%} of the values are negative" if share else "")
-
-
-def number(value: float | int | None) -> str:
-    if value is None:
-        return "–"
-    return str(value) if isinstance(value, int) else f"{value:.1f}" if abs(value) < 1000 else f"{value:.0f}"

@@ -26,6 +26,11 @@ RULES: dict[str, Callable[[Facts, Params], Result]] = {
     "drained": checks_sessions.drained,
     "no_session_failed": checks_sessions.no_session_failed,
     "word_error_rate": checks_measures.word_error_rate,
+    "character_error_rate": checks_measures.character_error_rate,
+    "coverage": checks_measures.coverage,
+    "words_on_silence": checks_measures.words_on_silence,
+    "lag_slope": checks_measures.lag_slope,
+    "heartbeat_gap": checks_measures.heartbeat_gap,
     **{name: checks_measures.percentile(name) for name in PERCENTILES},
 }
 

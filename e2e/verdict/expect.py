@@ -12,7 +12,7 @@ from typing import Any
 
 from e2e.durations import seconds
 from e2e.errors import ScenarioError
-from e2e.verdict.sessions import METRICS
+from e2e.verdict.metrics import METRICS
 
 LIFECYCLE = (
     "conversation_created",
@@ -142,9 +142,34 @@ def no_session_failed() -> Expectation:
 
 def word_error_rate(below: float = 0.25) -> Expectation:
     """Word error rate, pooled over all sessions, as a share (0.25 is 25 %)."""
-    if isinstance(below, bool) or not isinstance(below, int | float) or not 0 < below <= 10:
-        raise ScenarioError(f"word_error_rate(below={below!r}): write a share above 0, such as 0.25 for 25 %")
-    return Expectation("word_error_rate", {"below": float(below)})
+    return Expectation("word_error_rate", {"below": _share(below, "word_error_rate(below=...)")})
+
+
+def character_error_rate(below: float = 0.15) -> Expectation:
+    """Character error rate, spaces included, pooled over all sessions, as a share."""
+    return Expectation("character_error_rate", {"below": _share(below, "character_error_rate(below=...)")})
+
+
+def coverage(at_least: float = 0.8) -> Expectation:
+    """Share of the tapes' known speech that lies under a segment, pooled over all sessions."""
+    return Expectation("coverage", {"at_least": _share(at_least, "coverage(at_least=...)", 1)})
+
+
+def words_on_silence(at_most: int = 0) -> Expectation:
+    """Words of segments that lie wholly where nothing was said."""
+    if isinstance(at_most, bool) or not isinstance(at_most, int) or at_most < 0:
+        raise ScenarioError(f"words_on_silence(at_most={at_most!r}): write a number of 0 or more")
+    return Expectation("words_on_silence", {"at_most": at_most})
+
+
+def lag_slope(below: float = 0.05) -> Expectation:
+    """Seconds by which the transcript falls further behind in each second; undecided within two standard errors."""
+    return Expectation("lag_slope", {"below": _share(below, "lag_slope(below=...)")})
+
+
+def heartbeat_gap(below: str | float = "15s") -> Expectation:
+    """The longest time without a `ping`, from the first one of a session to its close."""
+    return Expectation("heartbeat_gap", {"below": seconds(below)})
 
 
 def p50(metric: str, below: str | float) -> Expectation:
@@ -170,6 +195,12 @@ def _percentile(check: str, metric: str, below: str | float) -> Expectation:
         hint = f"did you mean {near[0]!r}? " if near else ""
         raise ScenarioError(f"{check}({metric!r}): no such latency; {hint}known are {', '.join(METRICS)}")
     return Expectation(check, {"metric": metric, "below": seconds(below)})
+
+
+def _share(value: float, where: str, most: float = 10) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= most:
+        raise ScenarioError(f"{where}: {value!r} is not a share above 0, such as 0.25 for 25 %")
+    return float(value)
 
 
 def _count(value: int, where: str) -> int:

@@ -6,13 +6,18 @@ from typing import Any
 
 from e2e.verdict.audits import Audits
 from e2e.verdict.bounded import Bounded, BoundedCounter
+from e2e.verdict.curves import QualityCurve
 from e2e.verdict.exercised import Exercised
+from e2e.verdict.lag import Slope
 from e2e.verdict.lifecycle import Lifecycle
 from e2e.verdict.logs import ErrorLines, Excerpt, ImportProblems
+from e2e.verdict.metrics import REALTIME, Latencies
+from e2e.verdict.quality import Quality
 from e2e.verdict.services import Service, ServiceLog, why_not_read
-from e2e.verdict.sessions import REALTIME, Latencies, Session
+from e2e.verdict.sessions import HEARTBEAT_SECONDS, Session
 from e2e.verdict.tally import Drains, Generator, Totals
-from e2e.verdict.transcript import Tape, WordErrors
+from e2e.verdict.transcript import Tape
+from e2e.verdict.words import WordErrors
 
 Record = dict[str, Any]
 
@@ -40,6 +45,9 @@ class Facts:
     latencies: Latencies = field(default_factory=Latencies)
     paces: set[str] = field(default_factory=set)
     words: WordErrors = field(default_factory=WordErrors)
+    quality: Quality = field(default_factory=Quality)
+    curve: QualityCurve = field(default_factory=QualityCurve)
+    lag: Slope = field(default_factory=Slope)
     events: Bounded[Record] = field(default_factory=lambda: Bounded(1000))
     lifecycle: Lifecycle = field(default_factory=Lifecycle)
     imports: ImportProblems = field(default_factory=ImportProblems)
@@ -83,6 +91,12 @@ class Facts:
     def wordless(self) -> bool:
         """Whether the target says only that there was speech: the stand-in's recogniser for load writes no words."""
         return (self.run.get("target") or {}).get("recogniser") == "vad"
+
+    @property
+    def heartbeat(self) -> float:
+        """The interval (s) in which pings should come: the stand-in's timers may be shorter than real ones."""
+        scale = (self.run.get("target") or {}).get("timers")
+        return HEARTBEAT_SECONDS * (scale if isinstance(scale, int | float) else 1)
 
     @property
     def pace(self) -> str:

@@ -4,12 +4,15 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Any
 
+from e2e.record.histogram import Histogram
 from e2e.verdict.facts import Facts
 from e2e.verdict.logs import LogLine
+from e2e.verdict.reconnects import Reconnects
 from e2e.verdict.services import Service, ServiceLog
-from e2e.verdict.sessions import MAX_IDS, Session, chunk_ms
+from e2e.verdict.sessions import Session, chunk_ms
 from e2e.verdict.stored import unstored
-from e2e.verdict.transcript import Tape, joined
+from e2e.verdict.transcript import Tape
+from e2e.verdict.understanding import MAX_LIVE, settle_beginning, understand
 
 Record = dict[str, Any]
 
@@ -34,6 +37,7 @@ class _Fold:
         self._probing: dict[str, float | None] = {}
         self._playing: set[str] = set()
         self._ended: deque[Session] = deque()
+        self._reconnects = Reconnects()
         self._sends: Record = {}
         self._chunk = 100.0
 
@@ -56,8 +60,9 @@ class _Fold:
         if totals.unsettled:
             # What the pacer says once a second stands in for the `closed` records that never came.
             totals.sent = max(totals.sent, facts.generator.sent - totals.probe_chunks)
-        if facts.generator.lateness.count and facts.unpaced is None:
-            facts.latencies["send_lateness"] = facts.generator.lateness
+        if facts.unpaced is not None:
+            facts.latencies.series.pop("send_lateness", None)
+        facts.latencies.close()
         return facts
 
     # -- the run -----------------------------------------------------------------------------------------------
@@ -167,7 +172,8 @@ class _Fold:
         sid = str(record.get("sid"))
         session = self.facts.sessions.get(sid)
         if session is None:
-            session = Session(sid, str(record.get("kind") or "listen"), self.facts.pace)
+            session = Session(sid, str(record.get("kind") or "listen"), self.facts.pace, heartbeat=self.facts.heartbeat)
+            session.transcript.keep_versions = len(self.facts.sessions) < MAX_TEXTS
             self.facts.sessions[sid] = session
             self._open.add(sid)
         return session
@@ -182,9 +188,13 @@ class _Fold:
                 if session.kind == "pusher":
                     self._probing[session.sid] = None
             else:
+                if session.kind == "listen":
+                    self._reconnects.connecting(session)
                 self.facts.lifecycle.connecting(session)
                 if self.facts.excerpt.streaming_since is None:
                     self.facts.excerpt.streaming_since = record["t"]
+        elif event == "ready":
+            self._reconnects.ready(session, record["t"], self.facts.latencies)
         # A session that was never open has no `closed`: its failure is its last record.
         if event == "closed" or (event == "failed" and session.opened is None):
             self._settle(session, closed=True)
@@ -197,14 +207,27 @@ class _Fold:
 
     def stream(self, record: Record) -> None:
         session = self._session(record)
-        session.stream(record, self._tape)
+        session.stream(record, self._tape, self.facts.latencies)
         if record.get("event") == "begin":
-            self._playing.add(session.sid)
+            self._plays(session, record["t"])
             self._chunk = min(self._chunk, chunk_ms(session))
+            self._reconnects.playing(session, self.facts.latencies)
         else:
-            self._playing.discard(session.sid)
+            self._plays_no_more(session, record["t"])
         if not session.probe:
             self.facts.paces.add(session.pace)
+
+    def _plays(self, session: Session, t: float) -> None:
+        if session.sid not in self._playing:
+            self._playing.add(session.sid)
+            if session.kind == "listen" and not session.probe:
+                self.facts.curve.streams.change(t, 1)
+
+    def _plays_no_more(self, session: Session, t: float) -> None:
+        if session.sid in self._playing:
+            self._playing.discard(session.sid)
+            if session.kind == "listen" and not session.probe:
+                self.facts.curve.streams.change(t, -1)
 
     def _tape(self, name: str, planned: int) -> Tape | None:
         named = [t for t in self.facts.tapes if t.name == name]
@@ -215,6 +238,8 @@ class _Fold:
         session.message(record, self.facts.latencies)
         if not session.probe:
             self.facts.messages.count(str(record.get("kind")))
+        if len(session.transcript.segments) > (session.next_cut or MAX_LIVE):
+            settle_beginning(self.facts, session, record["t"])
 
     def sent(self, record: Record) -> None:
         self._session(record).sent_record(record)
@@ -233,8 +258,8 @@ class _Fold:
         mates.discard(session)
         if not mates:
             self._of_device.pop(session.device, None)
-        self._playing.discard(session.sid)
-        session.settle(facts.latencies)
+        self._plays_no_more(session, facts.last_t)
+        session.settle(facts.latencies, facts.last_t)
         if session.sid in self._probing:
             self._probing[session.sid] = session.ended
         if session.probe:
@@ -242,12 +267,10 @@ class _Fold:
             facts.totals.probe_chunks += session.sent or 0
             return
         self._count(session, closed)
+        if session.kind == "listen":
+            self._reconnects.ended(session)
         if session.plays and session.reached:
-            session.text = session.transcript.text()
-            sent = [(p, min(p.planned, p.sent if p.sent is not None else session.sent or 0)) for p in session.plays]
-            session.reference = joined(p.tape.said(n) if p.tape else None for p, n in sent)
-            if session.kind == "listen":
-                facts.words.add(None if facts.wordless else session.reference, session.text)
+            understand(facts, session, session.transcript.segments)
         self._slim(session)
 
     def _count(self, session: Session, closed: bool) -> None:
@@ -263,16 +286,23 @@ class _Fold:
         totals.left_chunks += max(0, session.planned - (session.sent or 0) - session.unsent)
         totals.bytes += record.get("bytes_sent") or 0
         totals.unsettled += bool(session.plays) and not closed
-        totals.backlog = max(totals.backlog, record.get("backlog_max_bytes") or 0)
+        backlog = record.get("backlog_max_bytes") or 0
+        totals.backlog = max(totals.backlog, backlog)
+        if session.sent and record.get("bytes_sent"):
+            totals.backlog_chunks = max(totals.backlog_chunks, backlog * session.sent / record["bytes_sent"])
+        totals.ids += session.transcript.ids
+        totals.revisions += session.transcript.revisions
+        totals.deleted += session.transcript.deleted
+        totals.out_of_order += session.transcript.out_of_order
+        if session.kind == "listen" and session.ping_gap is not None:
+            totals.ping_gap = max(totals.ping_gap or 0.0, session.ping_gap)
         if record.get("code") is not None:
             totals.close_codes[str(record["code"])] += 1
 
     def _slim(self, session: Session) -> None:
         """Keep what checks ask of one session; drop what has been counted."""
         facts = self.facts
-        session.segment_ids = frozenset(list(session.transcript.segments)[:MAX_IDS])
-        session.transcript.segments.clear()
-        session.transcript.seen.clear()
+        session.transcript.segments = {}
         if facts.totals.sessions > MAX_TEXTS:
             session.text, session.reference = session.text[:200], None
         self._ended.append(session)
@@ -304,6 +334,8 @@ class _Fold:
     def sends(self, record: Record) -> None:
         self._sends = record
         self.facts.generator.sends(record)
+        if record.get("lateness"):
+            self.facts.latencies.at("send_lateness", record["t"]).merge(Histogram.from_dict(record["lateness"]))
 
     def generator(self, record: Record) -> None:
         sends, self._sends = self._sends, {}

@@ -3,7 +3,8 @@
 from dataclasses import dataclass, field
 
 from e2e.verdict.facts import Facts
-from e2e.verdict.sessions import REALTIME, chunk_ms
+from e2e.verdict.metrics import REALTIME
+from e2e.verdict.sessions import chunk_ms
 from e2e.verdict.tally import MAX_LATE_SHARE, SATURATED
 
 SATURATED_SECONDS = 3

@@ -13,6 +13,27 @@ def latency_limits(facts: Facts, verdict: Verdict) -> str | None:
     return None
 
 
+def unclaimed(facts: Facts) -> list[str]:
+    """What of the transcript is not claimed, and why."""
+    listened = [s for s in facts.stream if s.kind == "listen" and s.plays]
+    if not listened and not facts.folded:
+        return []
+    words, quality, lines = facts.words, facts.quality, []
+    if words.rate is None:
+        why = "The recogniser writes no words" if facts.wordless else "No reference of what was said is known"
+        lines.append(f"{why}, so the quality of the transcript was not measured.")
+    elif words.unmeasured:
+        lines.append(
+            f"Word and character errors of {words.unmeasured} of {words.unmeasured + words.sessions} sessions: no "
+            "reference of what they said is known."
+        )
+    if not quality.timed:
+        lines.append(
+            "It is not known when something was said: no coverage, gap, speaker change or word on silence is claimed."
+        )
+    return lines
+
+
 def not_shown(facts: Facts, verdict: Verdict) -> list[str]:
     return [
         *_logs(facts),
@@ -74,17 +95,16 @@ def _measures(facts: Facts, verdict: Verdict):
     limits = latency_limits(facts, verdict)
     if limits:
         yield f"{limits[0].upper()}{limits[1:]}."
+    yield from unclaimed(facts)
     listened = [s for s in facts.stream if s.kind == "listen" and s.plays]
-    if listened and facts.words.rate is None:
-        why = "The recogniser writes no words" if facts.wordless else "No reference of what was said is known"
-        yield f"{why}, so the quality of the transcript was not measured."
     displaced = [s for s in listened if s.displaced]
     if displaced:
         ahead = [s.shift for s in displaced if s.shift is not None and s.shift > 0]
         known = f" (the first segment was about {max(ahead):.0f} s ahead of the audio)" if ahead else ""
         yield (
-            f"Segment emission of {facts.totals.displaced} of {facts.totals.sessions} sessions: their segment times "
-            f"count from an earlier session of a resumed conversation{known}."
+            "Emission, stabilisation, lag and coverage of "
+            f"{facts.totals.displaced} of {facts.totals.sessions} sessions: "
+            f"their segment times count from an earlier session of a resumed conversation{known}."
         )
     if listened and not any(s.conversation for s in listened):
         yield "The stored conversation was not read over HTTP."

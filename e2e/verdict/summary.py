@@ -13,10 +13,10 @@ from e2e.verdict.fold import MAX_SESSIONS
 from e2e.verdict.judge import Verdict
 from e2e.verdict.limits import latency_limits, not_shown
 from e2e.verdict.logs import AUDIT, LogLine
-from e2e.verdict.sessions import METRICS, Session
+from e2e.verdict.sessions import Session
 from e2e.verdict.stored import unstored
+from e2e.verdict.summary_speech import heartbeat, lag, latencies, series, transcript, understood
 from e2e.verdict.tally import MOST, MOST_PLAYING
-from e2e.verdict.transcript import NORMALISATION
 
 SCHEMA = 1
 
@@ -50,8 +50,11 @@ def summarise(facts: Facts, verdict: Verdict, timelines: Sequence[dict[str, Any]
         "sentence": verdict.sentence,
         "checks": [check.to_dict() for check in verdict.checks],
         "counters": _counters(facts),
-        "latency_ms": _latencies(facts, verdict),
+        "latency_ms": latencies(facts, verdict),
         "latency_note": latency_limits(facts, verdict),
+        "transcript_lag": lag(facts, verdict),
+        "heartbeat": heartbeat(facts),
+        "series": series(facts, verdict),
         "lifecycle": [_event(record) for record in facts.events.items[:MAX_LIFECYCLE]],
         "lifecycle_counts": dict(facts.lifecycle.counts),
         "lifecycle_own": {event: _own(facts, event) for event in (*LIFECYCLE, *facts.lifecycle.own)},
@@ -77,7 +80,7 @@ def summarise(facts: Facts, verdict: Verdict, timelines: Sequence[dict[str, Any]
             for row in facts.auth
         ],
         "audio": [_tape(facts, tape) for tape in facts.tapes],
-        "transcript": _transcript(facts),
+        "transcript": transcript(facts),
         "sessions": [_session(s) for s in _worth_showing(facts)],
         "probes": [_session(s) for s in facts.probes[:MAX_SESSION_ROWS]],
         "phases": facts.phases,
@@ -106,6 +109,7 @@ def _counters(facts: Facts) -> dict[str, Any]:
         "messages_by_type": dict(facts.messages.most_common()),
         "close_codes": dict(totals.close_codes),
         "backlog_max_bytes": totals.backlog,
+        "backlog_max_chunks": round(totals.backlog_chunks, 1),
     }
     if totals.left:
         counters["sessions_ended_by_load"] = totals.left
@@ -118,19 +122,6 @@ def _counters(facts: Facts) -> dict[str, Any]:
     if facts.folded:
         counters["sessions_only_counted"] = facts.folded
     return counters
-
-
-def _latencies(facts: Facts, verdict: Verdict) -> dict[str, Any]:
-    if verdict.generator.valid is False:
-        return {k: h.summary() for k, h in facts.latencies.items() if k == "send_lateness"}
-    out = {}
-    for metric in METRICS:
-        histogram = facts.latencies.get(metric)
-        if histogram is not None and histogram.count:
-            out[metric] = histogram.summary()
-            if histogram.share_negative:
-                out[metric]["negative_share"] = round(histogram.share_negative, 4)
-    return out
 
 
 def _event(record: dict[str, Any]) -> dict[str, Any]:
@@ -245,28 +236,6 @@ def _tape(facts: Facts, tape: Any) -> dict[str, Any]:
     }
 
 
-def _transcript(facts: Facts) -> dict[str, Any]:
-    """Of the first session that heard something (else the first that listened); rates are pooled over all."""
-    listened = [s for s in facts.stream if s.kind == "listen" and s.plays]
-    shown = next((s for s in listened if s.text), listened[0] if listened else None)
-    words = facts.words
-    return {
-        "sid": shown.sid if shown else None,
-        "text": shown.text if shown else "",
-        "reference": shown.reference if shown else None,
-        "wer": None if words.rate is None else round(words.rate, 4),
-        "words": words.words,
-        "substitutions": words.substitutions,
-        "deletions": words.deletions,
-        "insertions": words.insertions,
-        "words_on_silence": words.on_silence,
-        "sessions_measured": words.sessions,
-        "normalisation": NORMALISATION,
-        "revisions": sum(s.transcript.revisions for s in facts.stream),
-        "segments_deleted": sum(s.transcript.deleted for s in facts.stream),
-    }
-
-
 def _worth_showing(facts: Facts) -> list[Session]:
     """Failed sessions first, since a table of thousands is read by nobody."""
     return sorted(facts.stream, key=lambda s: s.problem is None)[:MAX_SESSION_ROWS]
@@ -300,6 +269,7 @@ def _session(session: Session) -> dict[str, Any]:
         "segments_ahead_s": round(session.shift, 3) if session.displaced and session.shift is not None else None,
         "began": session.began,
         "ended": session.ended,
+        **understood(session),
     }
 
 

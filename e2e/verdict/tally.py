@@ -24,7 +24,8 @@ MOST_PLAYING = ("steal", "foreign")
 class Totals:
     """Counters over the sessions of the stream; probes are not among them.
 
-    `left` are those that the load ended: some before they were open or ready, and with chunks not sent.
+    `left` are those that the load ended: some before they were open or ready, and with chunks not sent. `ids` counts
+    segment ids, `ping_gap` is the longest time (s) without a ping after the first, up to the close.
     """
 
     sessions: int = 0
@@ -43,6 +44,12 @@ class Totals:
     unsettled: int = 0
     close_codes: Counter = field(default_factory=Counter)
     backlog: int = 0
+    backlog_chunks: float = 0.0
+    ids: int = 0
+    revisions: int = 0
+    deleted: int = 0
+    out_of_order: int = 0
+    ping_gap: float | None = None
     probes: int = 0
     probe_chunks: int = 0
 

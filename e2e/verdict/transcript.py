@@ -1,4 +1,4 @@
-"""What was heard: segments become a transcript, and the transcript is measured against what was said."""
+"""What was heard and what was said: the segments of a session with their history, and the tapes that it played."""
 
 import re
 from collections.abc import Iterable
@@ -14,58 +14,138 @@ _APOSTROPHES = re.compile(r"['’ʼ]")
 _PUNCTUATION = re.compile(r"[^\w\s]|_")
 
 MAX_SEGMENTS = 20_000
-MAX_WORDS = 50_000
+ORDER_SECONDS = 0.001
+"""Starts that differ by less are the same."""
+
+MAX_CHANGES = 20
+"""Versions of one segment that are kept, where they are kept."""
+
+MAX_SECONDS = 1e7
+"""Segment times beyond this are no times: nobody speaks for four months."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Segment:
+    """The last version of a segment and its history. `first`, `changed` and `deleted` are instants of the run (s).
+
+    `changed` is when its text last changed (first sight counts), `first_end` its end as it was first seen, `updates`
+    how often a new version came. `versions` holds the first of them as (instant, end, text), where they are kept.
+    """
+
     start: float
     end: float
     text: str
-    speaker: str | None = None
+    speaker: str | None
+    first: float
+    first_end: float
+    changed: float
+    updates: int = 0
+    deleted: float | None = None
+    versions: list[tuple[float, float, str]] | None = None
+
+    def update(self, start: float, end: float, text: str, speaker: str | None, t: float) -> bool:
+        """Take another version; returns whether it differs."""
+        if text != self.text:
+            self.changed = t
+        elif self.end == end and self.start == start and self.speaker == speaker and self.deleted is None:
+            return False
+        self.start, self.end, self.text, self.speaker, self.deleted = start, end, text, speaker, None
+        self.updates += 1
+        if self.versions is not None and len(self.versions) < MAX_CHANGES:
+            self.versions.append((t, end, text))
+        return True
 
 
 @dataclass(slots=True)
 class Transcript:
-    """Segments of one session by id: the last text of an id wins, deleted ids are gone."""
+    """Segments of one session by id: the last version of an id wins, and those that were deleted say so.
+
+    `ids` counts all ids, `cursor` is the largest end (s) of a segment so far, `out_of_order` counts the segments that
+    start before one that was seen earlier, `beyond` those that there was no room for. With `keep_versions`, segments
+    remember what they said before.
+    """
 
     segments: dict[str, Segment] = field(default_factory=dict)
-    seen: set[str] = field(default_factory=set)
+    keep_versions: bool = False
+    ids: int = 0
     revisions: int = 0
     deleted: int = 0
     beyond: int = 0
+    out_of_order: int = 0
+    cursor: float = 0.0
+    _last_start: float = -MAX_SECONDS
 
-    def fold(self, data: Any) -> list[Segment]:
-        """Take a transcript array as it came; returns the segments whose id was seen for the first time.
+    def fold(self, data: Any, t: float = 0.0) -> list[Segment]:
+        """Take a transcript array that came at `t`; returns the segments whose id was seen for the first time.
 
         Items that are no segments are left alone.
         """
+        return self.take(segments_of(data), t)
+
+    def take(self, items: list[dict[str, Any]], t: float) -> list[Segment]:
+        """The same for objects of an array."""
         new = []
-        for item in segments_of(data):
-            segment = _segment(item)
-            if segment is None:
+        for item in items:
+            text, start, end = item.get("text"), item.get("start"), item.get("end")
+            if not isinstance(text, str) or "id" not in item or not _is_time(start) or not _is_time(end):
                 continue
-            key = str(item.get("id"))
-            if key not in self.seen:
-                if len(self.seen) >= MAX_SEGMENTS:
-                    self.beyond += 1
-                    continue
-                self.seen.add(key)
+            speaker = item.get("speaker")
+            if not isinstance(speaker, str):
+                speaker = None
+            key = str(item["id"])
+            segment = self.segments.get(key)
+            if segment is not None:
+                self.revisions += segment.update(start, end, text, speaker, t)
+            elif len(self.segments) >= MAX_SEGMENTS:
+                self.beyond += 1
+                continue
+            else:
+                segment = self.segments[key] = Segment(start, end, text, speaker, t, end, t)
+                if self.keep_versions:
+                    segment.versions = [(t, end, text)]
+                self.ids += 1
+                if start < self._last_start - ORDER_SECONDS:
+                    self.out_of_order += 1
+                elif start > self._last_start:
+                    self._last_start = start
                 new.append(segment)
-            elif self.segments.get(key) != segment:
-                self.revisions += 1
-            self.segments[key] = segment
+            if end > self.cursor:
+                self.cursor = end
         return new
 
-    def delete(self, data: Any) -> None:
+    def delete(self, data: Any, t: float = 0.0) -> None:
         ids = data.get("segment_ids") if isinstance(data, dict) else None
         for key in ids if isinstance(ids, list) else ():
-            if self.segments.pop(str(key), None) is not None:
+            segment = self.segments.get(str(key))
+            if segment is not None and segment.deleted is None:
+                segment.deleted = t
                 self.deleted += 1
 
+    def take_before(self, cut: float) -> dict[str, Segment]:
+        """Forget the segments that end before a second of the audio, and return them. Should one of them be sent again,
+        it counts as a new one."""
+        gone = {key: s for key, s in self.segments.items() if s.end <= cut}
+        self.segments = {key: s for key, s in self.segments.items() if s.end > cut}
+        return gone
+
+    def final(self) -> list[Segment]:
+        """What was not deleted, by start."""
+        return final(self.segments.values())
+
     def text(self) -> str:
-        ordered = sorted(self.segments.values(), key=lambda s: s.start)
-        return " ".join(s.text.strip() for s in ordered if s.text.strip())
+        return joined_text(self.final())
+
+
+def final(segments: Iterable[Segment]) -> list[Segment]:
+    return sorted((s for s in segments if s.deleted is None), key=lambda s: s.start)
+
+
+def joined_text(segments: Iterable[Segment]) -> str:
+    return " ".join(text for s in segments if (text := s.text.strip()))
+
+
+def _is_time(value: Any) -> bool:
+    return type(value) in (float, int) and -MAX_SECONDS < value < MAX_SECONDS
 
 
 def segments_of(data: Any) -> list[dict[str, Any]]:
@@ -75,7 +155,7 @@ def segments_of(data: Any) -> list[dict[str, Any]]:
             data = msgspec.json.decode(data)
         except (msgspec.DecodeError, RecursionError):
             return []
-    return [item for item in data if isinstance(item, dict)] if isinstance(data, list) else []
+    return [item for item in data if type(item) is dict] if type(data) is list else []
 
 
 def says_something(item: dict[str, Any]) -> bool:
@@ -83,19 +163,12 @@ def says_something(item: dict[str, Any]) -> bool:
     return isinstance(text, str) and bool(text.strip())
 
 
-def _segment(item: Any) -> Segment | None:
-    if not isinstance(item, dict) or "id" not in item or not isinstance(item.get("text"), str):
-        return None
-    start, end = item.get("start"), item.get("end")
-    if not all(isinstance(v, int | float) and not isinstance(v, bool) for v in (start, end)):
-        return None
-    speaker = item.get("speaker")
-    return Segment(float(start), float(end), item["text"], speaker if isinstance(speaker, str) else None)
-
-
 @dataclass(frozen=True, slots=True)
 class Tape:
-    """What was played, as the journal tells it: chunks of `chunk_ms`, and the text that a listener should hear."""
+    """What was played, as the journal tells it: chunks of `chunk_ms`, and the text that a listener should hear.
+
+    `partial` is the stretch (s) of an utterance that the tape's end cuts off; it is in no reference.
+    """
 
     name: str
     description: str
@@ -106,6 +179,7 @@ class Tape:
     seconds: float
     reference: str | None
     utterances: tuple[dict[str, Any], ...]
+    partial: tuple[float, float] | None = None
 
     @classmethod
     def from_record(cls, record: dict[str, Any]) -> "Tape":
@@ -119,6 +193,7 @@ class Tape:
             seconds=float(record.get("seconds") or 0),
             reference=record.get("reference"),
             utterances=tuple(u for u in record.get("utterances") or () if isinstance(u, dict)),
+            partial=tuple(record["partial"]) if record.get("partial") else None,
         )
 
     @property
@@ -147,56 +222,3 @@ class Tape:
 def normalise(text: str) -> str:
     """The words that are compared: `NORMALISATION`."""
     return " ".join(_PUNCTUATION.sub(" ", _APOSTROPHES.sub("", text.lower())).split())
-
-
-@dataclass(slots=True)
-class WordErrors:
-    """Word errors pooled over sessions: rates divide sums, so that long sessions weigh more than short ones."""
-
-    hits: int = 0
-    substitutions: int = 0
-    deletions: int = 0
-    insertions: int = 0
-    sessions: int = 0
-    on_silence: int = 0
-    unmeasured: int = 0
-
-    def add(self, reference: str | None, heard: str) -> None:
-        """Count one session. Words heard where nothing was said are counted apart, in `on_silence`."""
-        words, heard_words = normalise(reference or ""), normalise(heard)
-        if reference is None or max(words.count(" "), heard_words.count(" ")) >= MAX_WORDS:
-            self.unmeasured += 1
-        elif not words:
-            self.on_silence += len(heard_words.split())
-        else:
-            self.sessions += 1
-            for name, n in _align(words, heard_words).items():
-                setattr(self, name, getattr(self, name) + n)
-
-    @property
-    def words(self) -> int:
-        """Words of the reference."""
-        return self.hits + self.substitutions + self.deletions
-
-    @property
-    def rate(self) -> float | None:
-        """(substitutions + deletions + insertions) / reference words; None where no reference was known."""
-        return (self.substitutions + self.deletions + self.insertions) / self.words if self.words else None
-
-
-# Sessions of one load play the same tape, and mostly hear the same of it.
-@lru_cache(maxsize=256)
-def _align(reference: str, heard: str) -> dict[str, int]:
-    if not heard:
-        return {"deletions": len(reference.split())}
-    # Imported here: it costs a tenth of a second that `e2e --help` need not pay.
-    import jiwer
-
-    output = jiwer.process_words(reference, heard)
-    return {name: getattr(output, name) for name in ("hits", "substitutions", "deletions", "insertions")}
-
-
-def joined(parts: Iterable[str | None]) -> str | None:
-    """References of several plays as one; None as soon as one is unknown."""
-    texts = list(parts)
-    return None if not texts or None in texts else " ".join(t for t in texts if t)

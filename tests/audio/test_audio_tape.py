@@ -103,3 +103,10 @@ def test_unknown_stays_unknown_and_nothing_stays_nothing(reference):
 def test_take_nothing_is_refused(count):
     with pytest.raises(AudioError, match="at least 1"):
         tape().take(count)
+
+
+@pytest.mark.parametrize(
+    "count, partial", [(8, None), (6, None), (5, (0.35, 0.5)), (3, None), (2, (0.1, 0.2)), (1, None), (13, (1.15, 1.3))]
+)
+def test_a_cut_tells_what_is_left_of_an_utterance(count, partial):
+    assert tape().take(count).partial == (None if partial is None else pytest.approx(partial))

@@ -14,7 +14,19 @@ from e2e import __version__
 from e2e.standin.faults import FAULTS
 from tests.cli.conftest import E2E, Standin, free_port, poll
 
-HEAVY = ("numpy", "httpx", "rich", "websockets", "msgspec", "jinja2", "soundfile", "soxr", "jiwer", "psutil", "asyncio")
+HEAVY = (
+    "numpy",
+    "httpx",
+    "rich",
+    "websockets",
+    "msgspec",
+    "jinja2",
+    "soundfile",
+    "soxr",
+    "rapidfuzz",
+    "psutil",
+    "asyncio",
+)
 
 
 def test_help_names_every_command(e2e):

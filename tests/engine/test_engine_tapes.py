@@ -12,6 +12,7 @@ from e2e.engine.options import Options
 from e2e.engine.tapes import Tapes
 from e2e.errors import AudioError
 from e2e.record.journal import Journal, read_journal
+from e2e.verdict.transcript import Tape
 
 
 @pytest.fixture
@@ -133,3 +134,17 @@ async def test_frames_are_shared_or_masked_anew_as_asked_for(journal, beep, per_
 async def test_a_tape_that_is_repeated_is_framed_once(journal, beep):
     framed = await Tapes(journal, Options()).load(beep, "pcm16", 500)
     assert len({id(framed.frame(k)) for k in range(500)}) == 5 and framed.frame(499) is framed.frame(4)
+
+
+async def test_the_reference_of_hours_is_whole_in_the_journal(journal):
+    """Records are cut at 64 KiB; a reference that was cut would count as words that nobody heard."""
+    tape = load_tape("podcast").take(3000 * 8 + 42)
+    record = Tape.from_record(described_after(journal, tape))
+    assert record.said(len(tape.chunks)) == tape.reference and len(record.utterances) == 88 * 8 + 1
+    assert record.partial == pytest.approx(tape.partial, abs=0.001) and record.partial[1] == 2404.2
+
+
+def described_after(journal, tape):
+    Tapes(journal, Options())._describe(tape)
+    (record,) = described(journal)
+    return record

@@ -33,6 +33,35 @@ def test_a_large_skewed_sample():
     assert histogram.max == values.max() and histogram.mean == pytest.approx(values.mean())
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("skew", [0.8, 1.5, 2.5])
+def test_ten_million_skewed_samples(skew):
+    values = np.random.default_rng(11).lognormal(4, skew, 10_000_000)
+    parts = [Histogram().extend(part.tolist()) for part in np.array_split(values, 7)]
+    whole = Histogram()
+    for k in np.random.default_rng(3).permutation(7):
+        whole.merge(parts[k])
+    assert whole.count == 10_000_000
+    for p in (1, 5, 25, 50, 75, 90, 95, 99, 99.9, 99.99):
+        assert whole.percentile(p) == pytest.approx(float(np.percentile(values, p)), rel=1e-3)
+
+
+@given(st.lists(durations, min_size=2, max_size=6), st.randoms())
+def test_parts_merge_in_any_order_and_grouping(parts, random):
+    def merged(groups):
+        total = Histogram()
+        for group in groups:
+            total.merge(Histogram().extend(group))
+        return total
+
+    one = merged(parts)
+    shuffled = random.sample(parts, len(parts))
+    other = merged(shuffled[:1]).merge(merged(shuffled[1:]))
+    for histogram in (other, Histogram().extend(value for part in parts for value in part)):
+        assert histogram._counts == one._counts and (histogram.min, histogram.max) == (one.min, one.max)
+        assert all(histogram.percentile(p) == one.percentile(p) for p in range(101))
+
+
 def test_negative_values_are_kept_and_counted():
     histogram = Histogram().extend([-250.0, -1.0, 0.0, 10.0])
     assert histogram.share_negative == 0.5 and histogram.min == -250.0

@@ -29,7 +29,11 @@ def test_five_minutes_in_real_time(tmp_path):
     assert {check["status"] for check in run["checks"]} == {"pass"}
     assert run["counters"]["chunks_sent"] == run["counters"]["chunks_planned"] == 3000
     assert run["counters"]["close_codes"] == {"1000": 1}
-    assert run["transcript"]["wer"] < 0.25
+    words = run["transcript"]
+    assert words["wer"] < 0.25 and words["cer"] < 0.2 and words["coverage"] > 0.8
+    if run["verdict"] == "pass":
+        assert abs(run["transcript_lag"]["slope"]) < 0.05 and run["transcript_lag"]["blocks"] == 30
+        assert [row["t"] for row in run["series"]["quality"]["by_time"]] == [0, 60, 120, 180, 240, 300]
     (played,) = (audio for audio in run["audio"] if audio["played"])
     assert played["chunks"] == 3000 and 0.99 < played["realtime_factor"] < 1.01
 

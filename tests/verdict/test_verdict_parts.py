@@ -5,7 +5,8 @@ from e2e.verdict import expect
 from e2e.verdict.checks import RULES, evaluate
 from e2e.verdict.expect import Expectation, seconds
 from e2e.verdict.fold import read_facts
-from e2e.verdict.transcript import Tape, Transcript, WordErrors, normalise
+from e2e.verdict.transcript import Tape, Transcript, normalise
+from e2e.verdict.words import WordErrors
 from tests.verdict.journals import SMOKE, check, journal, judged
 
 
@@ -65,12 +66,12 @@ def test_transcript_leaves_what_is_no_segment(data):
 
 def test_word_errors_are_pooled():
     words = WordErrors()
-    words.add("Don't stop, please!", "dont stop")
-    words.add("one two three four five six seven", "one two three four five six seven")
-    words.add("", "ghost words")
-    words.add(None, "anything")
-    words.add("never heard", "")
-    assert (words.words, words.deletions, words.on_silence, words.unmeasured) == (12, 3, 2, 1)
+    words.measure("Don't stop, please!", "dont stop")
+    words.measure("one two three four five six seven", "one two three four five six seven")
+    words.measure("", "ghost words")
+    words.measure(None, "anything")
+    words.measure("never heard", "")
+    assert (words.reference, words.deletions, words.unmeasured) == (12, 3, 1)
     assert words.rate == 3 / 12
     assert normalise("  Twenty-one, O’Clock_now ") == "twenty one oclock now"
 
