@@ -9,7 +9,7 @@ timer and no queue per connection.
 import asyncio
 import logging
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from typing import Literal
 
 from websockets.client import ClientProtocol
@@ -89,7 +89,7 @@ class Connection(asyncio.Protocol):
         self.raw_fd = -1
         self._transport: asyncio.Transport | None = None
         self._buffer = b""
-        self._ws: ClientProtocol | None = None
+        self._ws: _Client | None = None
         self._fragments: list[bytes] | None = None
         self._text = True
         self._closing: asyncio.TimerHandle | None = None
@@ -321,7 +321,7 @@ class Connection(asyncio.Protocol):
 
     # The complete way
 
-    def _complete(self) -> ClientProtocol:
+    def _complete(self) -> "_Client":
         """The `websockets` protocol that takes over all that is read from now on; what waits goes to it first."""
         if self._ws is None:
             self._ws = self._new_ws()
@@ -330,9 +330,9 @@ class Connection(asyncio.Protocol):
                 self._ws.receive_data(waiting)
         return self._ws
 
-    def _new_ws(self) -> ClientProtocol:
+    def _new_ws(self) -> "_Client":
         state = State.OPEN if self._upgrade is None else State.CONNECTING
-        ws = ClientProtocol(parse_uri(self._uri), state=state, max_size=MAX_MESSAGE_BYTES, logger=_logger)
+        ws = _Client(parse_uri(self._uri), state=state, max_size=MAX_MESSAGE_BYTES, logger=_logger)
         ws.key = self._key
         return ws
 
@@ -407,15 +407,30 @@ class Connection(asyncio.Protocol):
                 self.transport.write_eof()
 
 
+class _Client(ClientProtocol):
+    """Counts what is thrown away behind the server's close frame, where RFC 6455 (section 5.5.1) allows no data."""
+
+    after_close = 0
+
+    def discard(self) -> Generator[None, None, None]:
+        while not (yield from self.reader.at_eof()):
+            # What begins with a control frame, a late pong for example, does no harm.
+            if self.after_close or self.reader.buffer[0] & 0x0F < Opcode.CLOSE:
+                self.after_close += len(self.reader.buffer)
+            self.reader.discard()
+        yield from super().discard()
+
+
 def _misencoded(error: UnicodeDecodeError) -> str:
     return f"{error.reason} at position {error.start}"
 
 
-def _how_it_ended(ws: ClientProtocol) -> Closed:
+def _how_it_ended(ws: _Client) -> Closed:
     sent = ws.close_sent.code if ws.close_sent else None
     received = ws.close_rcvd.code if ws.close_rcvd else None
     if received is None:
         # Where we failed the connection ourselves, our own close says why.
         return Closed(1006, ws.close_sent.reason if ws.close_sent else "", "lost", sent, None)
     by: Literal["client", "server"] = "server" if ws.close_rcvd_then_sent or sent is None else "client"
-    return Closed(received, ws.close_rcvd.reason if ws.close_rcvd else "", by, sent, received)
+    reason = ws.close_rcvd.reason if ws.close_rcvd else ""
+    return Closed(received, reason, by, sent, received, ws.after_close)
