@@ -32,12 +32,13 @@ class Rule:
 class Finding:
     """One violation at `t` (seconds of the journal). `evidence` are the messages that led to it, the last one its own.
 
-    Of each code a session explains only the first few; of the others `evidence` is empty.
+    It is the `n`th of its code in its session, which explains only the first few; of the others `evidence` is empty.
     """
 
     code: str
     t: float
     evidence: tuple[str, ...] = ()
+    n: int = 1
 
 
 CODES: dict[str, Rule] = {

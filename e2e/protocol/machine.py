@@ -87,7 +87,7 @@ class Machine:
                 shown = excerpt(said) if said is not None else ""
                 own = f"{t:.3f} {event}" if shown in ("", event) else f"{t:.3f} {event}: {shown}"
                 evidence = (*before, own)
-            findings.append(Finding(code, t, evidence))
+            findings.append(Finding(code, t, evidence, n))
         return tuple(findings)
 
     # Rules of both services

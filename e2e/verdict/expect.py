@@ -140,6 +140,11 @@ def no_session_failed() -> Expectation:
     return Expectation("no_session_failed")
 
 
+def protocol() -> Expectation:
+    """No session said anything against the protocol of its service: no finding that is an error."""
+    return Expectation("protocol")
+
+
 def word_error_rate(below: float = 0.25) -> Expectation:
     """Word error rate, pooled over all sessions, as a share (0.25 is 25 %)."""
     if isinstance(below, bool) or not isinstance(below, int | float) or not 0 < below <= 10:
@@ -193,5 +198,6 @@ def whole_pipeline() -> list[Expectation]:
         conversation_stored(),
         lifecycle(),
         close_code(1000),
+        protocol(),
         zero_import_errors(),
     ]

@@ -62,6 +62,7 @@ class _Fold:
 
     def run(self, record: Record) -> None:
         self.facts.run = record
+        self.facts.findings.target(record.get("target") or {})
 
     def tape(self, record: Record) -> None:
         if len(self.facts.tapes) < 100:
@@ -166,6 +167,7 @@ class _Fold:
     def session(self, record: Record) -> None:
         session = self._session(record)
         session.event(record, self.facts.latencies)
+        self.facts.findings.session(session, record)
         event = record.get("event")
         if event == "connecting":
             self._of_device.setdefault(session.device, set()).add(session)
@@ -189,6 +191,7 @@ class _Fold:
     def stream(self, record: Record) -> None:
         session = self._session(record)
         session.stream(record, self._tape)
+        self.facts.findings.stream(session, record)
         if record.get("event") == "begin":
             self._playing.add(session.sid)
             self._chunk = min(self._chunk, chunk_ms(session))
@@ -204,11 +207,14 @@ class _Fold:
     def message(self, record: Record) -> None:
         session = self._session(record)
         session.message(record, self.facts.latencies)
+        self.facts.findings.message(session, record)
         if not session.probe:
             self.facts.messages.count(str(record.get("kind")))
 
     def sent(self, record: Record) -> None:
-        self._session(record).sent_record(record)
+        session = self._session(record)
+        session.sent_record(record)
+        self.facts.findings.sent(session, record)
 
     def conversation(self, record: Record) -> None:
         session = self.facts.sessions.get(str(record.get("sid")))
@@ -226,6 +232,7 @@ class _Fold:
             self._of_device.pop(session.device, None)
         self._playing.discard(session.sid)
         session.settle(facts.latencies)
+        facts.findings.settle(session)
         if session.sid in self._probing:
             self._probing[session.sid] = session.ended
         if session.probe:

@@ -231,7 +231,7 @@ class Session:
             if self.last_ping is not None:
                 self._measure(latencies, "heartbeat", (t - self.last_ping) * 1000)
             self.last_ping = t
-        elif kind == "pusher.201":
+        elif kind == "pusher.201" and "problem" not in record:
             self._answer(data if isinstance(data, dict) else {}, t, latencies)
 
     def sent_record(self, record: Record) -> None:

@@ -1,0 +1,29 @@
+"""The check of the protocol: no session's messages violate the state table of its service."""
+
+from e2e.verdict.check import Params, Result, failed, many, not_reached, passed, unknown
+from e2e.verdict.facts import Facts
+from e2e.verdict.findings import words
+from e2e.verdict.generator import judge_generator
+
+
+def protocol(facts: Facts, params: Params) -> Result:
+    """Fails on errors. Warnings are told. What is about a time counts only where the generator itself was on time."""
+    findings = facts.findings
+    if not findings.judged:
+        return not_reached(facts)
+    late = judge_generator(facts).valid is False
+    errors = [group for group in findings.errors if not (late and group.rule.timed)]
+    evidence = [words(group) for group in findings.ordered()]
+    if errors:
+        first = errors[0].first
+        told = [f"  {line}" for line in (first.evidence if first else ())]
+        at = evidence.index(words(errors[0])) + 1
+        detail = f"{many(len(errors), 'kind')} of violation: {words(errors[0])}"
+        return failed(detail, [*evidence[:at], *told, *evidence[at:]])
+    sessions = many(findings.judged, "session")
+    if findings.errors:
+        return unknown(f"the generator itself was late: {words(findings.errors[0])}", evidence)
+    warned = f", {many(len(evidence), 'warning')}" if evidence else ""
+    if facts.cut_short:
+        return unknown(f"no violation in {sessions} so far{warned}; {facts.cut_short}", evidence)
+    return passed(f"no violation in {sessions}{warned}", evidence)
