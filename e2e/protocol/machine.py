@@ -109,7 +109,7 @@ class Machine:
         if by == "lost" and _among(sent, _OUR_VERDICTS):
             codes += (f"{self.prefix}-052",)
         # A server answers a client's close with the client's own code.
-        elif code is not None and not _among(code, known) and code != sent:
+        elif code is not None and not _among(code, known) and (code != sent or by == "server"):
             codes += (f"{self.prefix}-050",)
         if end.get("after_close"):
             codes += (f"{self.prefix}-051",)
