@@ -16,7 +16,7 @@ MAX_EXCERPT = 160
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What a code stands for. `timed`: it is about a time, so a generator that was late itself proves nothing.
+    """What a code stands for. `timed`: it is about a time, so a generator that stalled itself proves nothing.
 
     `whole`: it is one only where the session saw its conversation from the beginning. Segments and memories of a
     conversation that was resumed may have been announced to the session before.

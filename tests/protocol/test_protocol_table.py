@@ -63,6 +63,7 @@ def codes(machine, *events):
 def listening(*events, profile="2026-03"):
     return codes(ListenTable(profile), "open", *STARTED, *events)
 
+
 PINGS = tuple(("ping", float(t), None) for t in range(10, 100, 10))
 
 LEGAL = {
@@ -208,7 +209,9 @@ KINDS = st.sampled_from([*EVENTS, "service_status", "pusher.201", "sent.pusher.1
 
 
 @settings(max_examples=200)
-@given(st.sampled_from([ListenTable, PusherTable]), st.lists(st.tuples(KINDS, st.floats(0, 1e4), ANYTHING), max_size=30))
+@given(
+    st.sampled_from([ListenTable, PusherTable]), st.lists(st.tuples(KINDS, st.floats(0, 1e4), ANYTHING), max_size=30)
+)
 def test_no_sequence_of_messages_can_crash_a_table(cls, events):
     machine = cls()
     for event, t, data in [("open", 0.0, None), *events]:
