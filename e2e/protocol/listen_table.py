@@ -211,7 +211,7 @@ class ListenTable(Machine):
     def _memory_created(self, t: float, data: Any) -> tuple[Finding, ...]:
         key = _memory(data)
         created = None if key is None or self._memories is None else self._memories.get(key)
-        if key is None or (created is None and len(self._memories or ()) >= MAX_MEMORIES):
+        if key is None or (created is None and (self._unfollowed or len(self._memories or ()) >= MAX_MEMORIES)):
             return NONE
         if created is False:
             self._memories[key] = True
@@ -221,6 +221,11 @@ class ListenTable(Machine):
             self._memory_started(t, data)
             self._memories[key] = True
         return self.found((code,), t, "memory_created", key)
+
+    def _malformed(self, t: float, data: Any) -> tuple[Finding, ...]:
+        # It may have named a segment or a memory: what is said of an unknown one later is no finding of its own.
+        self._unfollowed = True
+        return self.malformed(t, data)
 
     def _closed(self, t: float, data: Any) -> tuple[Finding, ...]:
         found = self.closed(t, data)
@@ -238,7 +243,7 @@ class ListenTable(Machine):
         "memory_created": _memory_created,
         "conversation_session": _later,
         "status.stt_failed": _later,
-        "malformed": Machine.malformed,
+        "malformed": _malformed,
         "stream.begin": _begin,
         "stream.end": _pause,
         "sent": _sent,

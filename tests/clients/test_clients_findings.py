@@ -1,4 +1,4 @@
-"""What the journal keeps for the judgement of the protocol: why a message was not understood, and data behind a close."""
+"""What the journal keeps to judge the protocol by: why a message was not understood, and data behind a close."""
 
 import base64
 import hashlib

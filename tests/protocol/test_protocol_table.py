@@ -199,7 +199,9 @@ def test_every_legal_session_of_the_table_yields_no_finding(session):
     assert found == []
 
 
-FIELDS = st.sampled_from("id start end text status type memory segment_ids conversation_id code by sent_code".split())
+FIELDS = st.sampled_from(
+    ["id", "start", "end", "status", "memory", "segment_ids", "conversation_id", "code", "by", "sent_code"]
+)
 ANYTHING = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.sampled_from(["a", "b"]),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=4) | FIELDS, inner, max_size=5),
