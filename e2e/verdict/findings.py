@@ -114,6 +114,8 @@ class Findings:
 
     def message(self, session: Session, record: Record) -> None:
         kind, data, problem = str(record.get("kind")), record.get("data"), record.get("problem")
+        if problem is None and kind == "unknown":
+            problem = "unknown type"  # a journal of before the reason was told
         if problem is not None:
             if malformed(str(problem)) == "unknown":
                 self._unknown_type(kind, data, str(problem))
