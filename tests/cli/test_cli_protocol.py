@@ -36,12 +36,13 @@ def test_every_fault_is_found(cli, fault):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(240)
 @pytest.mark.parametrize("fault", SLOW)
 def test_a_fault_that_needs_time_is_found_by_the_scenario_that_it_names(cli, fault):
     scenario, code = SLOW[fault]
     how = ("--pace", "max", "--chunks", "20") if scenario == "pusher" else ("--chunks", "260")
     args = ("--standin", "--recogniser", "vad", "--fault", f"protocol-slow={fault}")
-    shows(cli("run", scenario, *args, *how), code)
+    shows(cli("run", scenario, *args, *how, timeout=200.0), code)  # it waits up to 75 s for the end of a handler
 
 
 @pytest.mark.slow
