@@ -16,7 +16,7 @@ def protocol_section(summary: Summary) -> Section | None:
     if not protocol["sessions"] and not findings:
         return None
     sessions = many(protocol["sessions"], "session")
-    blocks: list[Block] = [Prose(f"{_verdict(findings)} in {sessions}, judged as {_profile(protocol)}.")]
+    blocks: list[Block] = [Prose(f"{_verdict(findings)} in {sessions}, judged by profile {_profile(protocol)}.")]
     if findings:
         rows = [
             [f["code"], f["title"], f["severity"], str(f["count"]), str(f["sessions"]), f"{f['sid']}, {f['t']:.3f} s"]
@@ -44,4 +44,4 @@ def _verdict(findings: list[dict[str, Any]]) -> str:
 
 def _profile(protocol: dict[str, Any]) -> str:
     seen = " and ".join(name for name in protocol["seen"] if name not in (protocol["profile"], "auto"))
-    return f"`{protocol['profile']}`" + (f" (seen: {seen})" if seen else "")
+    return f"{protocol['profile']}{f' (seen: {seen})' if seen else ''}"
