@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -82,6 +82,7 @@ class _Target(_Table):
     hosts: list[str] = []
     listen: dict[str, Any] = {}
     cloud_sync: bool = True
+    profile: Literal["2026-03", "current", "auto"] = "auto"
     endpoints: list[_Endpoint] | None = None
     thresholds: _Thresholds = _Thresholds()
     imports: _Imports = _Imports()
@@ -154,6 +155,7 @@ def _target(name: str, table: _Target, base: Path, environ: Mapping[str, str]) -
         allowed_hosts=hosts,
         listen=table.listen,
         cloud_sync=table.cloud_sync,
+        profile=table.profile,
         connect_rate=table.thresholds.connects_per_second,
         connect_timeout=table.thresholds.connect_timeout,
         ready_timeout=table.thresholds.ready_timeout,

@@ -12,6 +12,8 @@ from e2e.errors import ConfigError, ExitCode
 from e2e.observe.spec import LogSpec
 from e2e.protocol.auth import DEV_UID
 
+PROFILES = ("2026-03", "current", "auto")
+
 MINIMAL = """
 [targets.local.backend]
 url = "http://127.0.0.1:10220"
@@ -292,3 +294,17 @@ def test_the_stand_in_is_a_target_like_any_other(tmp_path, monkeypatch):
     monkeypatch.delenv("ADMIN_KEY")
     made_up = {standin_target(tmp_path).credentials.secret for _ in range(2)}
     assert len(made_up) == 2
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_the_profile_of_the_protocol_is_journalled(tmp_path, profile):
+    (tmp_path / "e2e.toml").write_text(f'[targets.local]\nprofile = "{profile}"\n{MINIMAL}')
+    assert load_target(None, tmp_path, {}).journalled()["profile"] == profile
+
+
+def test_a_target_without_a_profile_finds_it_out_and_an_unknown_one_is_refused(tmp_path):
+    (tmp_path / "e2e.toml").write_text(MINIMAL)
+    assert load_target(None, tmp_path, {}).profile == "auto"
+    (tmp_path / "e2e.toml").write_text(f'[targets.local]\nprofile = "2025"\n{MINIMAL}')
+    with pytest.raises(ConfigError, match=r"Invalid enum value '2025'.*profile"):
+        load_target(None, tmp_path, {})

@@ -97,6 +97,7 @@ def standin_target(
         name="standin",
         credentials=credentials,
         timers=timers,
+        profile="2026-03",
         details={"recogniser": recogniser, "faults": list(faults)},
         **specs,
     )

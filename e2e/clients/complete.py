@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Generator
 from typing import Literal, Protocol
 
 from websockets.client import ClientProtocol
@@ -57,7 +58,7 @@ class Complete:
     def __init__(self, owner: Owner, uri: str, key: str, *, upgraded: bool) -> None:
         self._owner = owner
         state = State.OPEN if upgraded else State.CONNECTING
-        self._ws = ClientProtocol(parse_uri(uri), state=state, max_size=MAX_MESSAGE_BYTES, logger=_logger)
+        self._ws = _Client(parse_uri(uri), state=state, max_size=MAX_MESSAGE_BYTES, logger=_logger)
         self._ws.key = key
         self._text = True
         self._fragments: list[bytes] = []
@@ -143,16 +144,31 @@ class Complete:
         return True
 
 
+class _Client(ClientProtocol):
+    """Counts what is thrown away behind the server's close frame, where RFC 6455 (section 5.5.1) allows no data."""
+
+    after_close = 0
+
+    def discard(self) -> Generator[None, None, None]:
+        while not (yield from self.reader.at_eof()):
+            # What begins with a control frame, a late pong for example, does no harm.
+            if self.after_close or self.reader.buffer[0] & 0x0F < Opcode.CLOSE:
+                self.after_close += len(self.reader.buffer)
+            self.reader.discard()
+        yield from super().discard()
+
+
 def misencoded(error: UnicodeDecodeError) -> str:
     """The reason of a close with 1007."""
     return f"{error.reason} at position {error.start}"
 
 
-def _how_it_ended(ws: ClientProtocol) -> Closed:
+def _how_it_ended(ws: _Client) -> Closed:
     sent = ws.close_sent.code if ws.close_sent else None
     received = ws.close_rcvd.code if ws.close_rcvd else None
     if received is None:
         # Where we failed the connection ourselves, our own close says why.
         return Closed(1006, ws.close_sent.reason if ws.close_sent else "", "lost", sent, None)
     by: Literal["client", "server"] = "server" if ws.close_rcvd_then_sent or sent is None else "client"
-    return Closed(received, ws.close_rcvd.reason if ws.close_rcvd else "", by, sent, received)
+    reason = ws.close_rcvd.reason if ws.close_rcvd else ""
+    return Closed(received, reason, by, sent, received, ws.after_close)

@@ -61,10 +61,10 @@ class PusherSession(Session):
         if isinstance(message, pusher.ConversationProcessed):
             self.processed[message.conversation_id] = message
 
-    def _write_message(self, kind: str, payload: str | bytes) -> None:
+    def _write_message(self, kind: str, payload: str | bytes, problem: str | None) -> None:
         # The JSON behind the opcode is what a reader wants to see.
         shown = payload[4:].decode(errors="replace") if isinstance(payload, bytes) else payload
-        super()._write_message(kind, shown)
+        super()._write_message(kind, shown, problem)
 
     def conversation(self, conversation_id: str) -> None:
         """103: what follows belongs to this conversation."""

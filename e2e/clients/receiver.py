@@ -8,7 +8,8 @@ from typing import Literal, Protocol
 class Closed:
     """How a connection ended. `code` is what a client reports: 1005 no code was given, 1006 the TCP connection died.
 
-    `by` tells who began: `client`, `server`, or `lost` where no closing handshake took place.
+    `by` tells who began: `client`, `server`, or `lost` where no closing handshake took place. `after_close` counts the
+    bytes that the server sent behind its own close frame, where nothing may come.
     """
 
     code: int
@@ -16,6 +17,7 @@ class Closed:
     by: Literal["client", "server", "lost"]
     sent_code: int | None
     received_code: int | None
+    after_close: int = 0
 
 
 class Receiver(Protocol):

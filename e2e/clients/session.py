@@ -24,6 +24,9 @@ from e2e.clients.wire import connect
 from e2e.errors import ScenarioError, SessionError
 from e2e.record.journal import Journal
 
+MAX_PROBLEM = 300
+"""Characters of why a message was not understood."""
+
 # The codes that a client closes with when the server breaks the protocol: error, invalid data, too big.
 _OUR_VERDICTS = frozenset({1002, 1007, 1009})
 
@@ -183,7 +186,7 @@ class Session:
     def message(self, payload: str | bytes) -> None:
         self.messages += 1
         message = self.decode(payload)
-        self._write_message(message.kind, payload)
+        self._write_message(message.kind, payload, getattr(message, "problem", None))
         self.received(message)
         if self._waiter is not None:
             self._wake()
@@ -207,6 +210,7 @@ class Session:
             bytes_sent=self.bytes_sent,
             messages=self.messages,
             backlog_max_bytes=self.backlog_max,
+            **({"after_close": closed.after_close} if closed.after_close else {}),
         )
 
     def decode(self, payload: str | bytes) -> Decoded:
@@ -319,14 +323,18 @@ class Session:
             "session", at=at, sid=self.sid, kind=self.kind, uid=self.uid, device=self.device, event=event, **fields
         )
 
-    def _write_message(self, kind: str, payload: str | bytes) -> None:
+    def _write_message(self, kind: str, payload: str | bytes, problem: str | None) -> None:
         data: Any = payload if isinstance(payload, str) else payload[:64].hex()
         if isinstance(payload, str) and _may_be_json(payload):
             try:
                 data = msgspec.json.decode(payload)
             except (msgspec.DecodeError, RecursionError):
                 data = payload
-        self.link.journal.write("message", sid=self.sid, kind=kind, data=data, bytes=len(payload))
+        if problem is None:
+            self.link.journal.write("message", sid=self.sid, kind=kind, data=data, bytes=len(payload))
+        else:
+            told = problem[:MAX_PROBLEM]
+            self.link.journal.write("message", sid=self.sid, kind=kind, data=data, bytes=len(payload), problem=told)
 
     def _write_sent(self, kind: str, data: Any) -> None:
         self.link.journal.write("sent", sid=self.sid, kind=kind, data=data)

@@ -30,7 +30,8 @@ class TargetConfig:
     """A target as `e2e.toml` describes it. `connect_rate` is connections a second, time-outs are in seconds.
 
     Without `cloud_sync`, the backend loads no speaker embeddings and says nothing of them.
-    `timers` is the scale of the stand-in's timers (1.0: as the real service; None: not a stand-in).
+    `timers` is the scale of the stand-in's timers (1.0: as the real service; None: not a stand-in). `profile` is the
+    version of the protocol that its sessions are judged by (`e2e.protocol.profile`).
     """
 
     name: str
@@ -45,6 +46,7 @@ class TargetConfig:
     ready_timeout: float = 30.0
     cloud_sync: bool = True
     timers: float | None = None
+    profile: str = "auto"
     details: Mapping[str, Any] = field(default_factory=dict)
 
     def services(self, wanted: tuple[str, ...]) -> list[ServiceSpec]:
@@ -77,6 +79,7 @@ class TargetConfig:
             "pusher": self.pusher.url if self.pusher else None,
             "standin": self.timers is not None,
             "timers": self.timers,
+            "profile": self.profile,
             **self.details,
         }
 

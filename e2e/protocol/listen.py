@@ -161,7 +161,7 @@ class Unknown(Message, frozen=True):
     problem: str = "unknown type"
 
 
-_TYPED: dict[str, type[Message]] = {
+TYPED: dict[str, type[Message]] = {
     "service_status": ServiceStatus,
     "conversation_session": ConversationSession,
     "last_memory": LastMemory,
@@ -176,7 +176,7 @@ _TYPED: dict[str, type[Message]] = {
     "auth_response": AuthResponse,
 }
 _KINDS: dict[type[Message], str] = {
-    **{cls: name for name, cls in _TYPED.items()},
+    **{cls: name for name, cls in TYPED.items()},
     Ping: "ping",
     Transcript: "transcript",
     Unknown: "unknown",
@@ -184,7 +184,7 @@ _KINDS: dict[type[Message], str] = {
 
 _PING = Ping()
 _segments = msgspec.json.Decoder(list[Segment])
-_decoders = {name: msgspec.json.Decoder(cls) for name, cls in _TYPED.items()}
+_decoders = {name: msgspec.json.Decoder(cls) for name, cls in TYPED.items()}
 
 
 class _Envelope(msgspec.Struct):

@@ -11,6 +11,7 @@ from e2e import Device, Load, expect, scenario
         expect.all_chunks_sent(),
         expect.conversation_answered(),
         expect.close_code(1000),
+        expect.protocol(),
         expect.zero_import_errors(),
     ],
 )

@@ -24,7 +24,10 @@ logger = logging.getLogger("routers.transcribe")
 
 
 class AbortableSockets:
-    """Gives WebSocket scopes `standin.abort`, which cuts the TCP connection as a lost network does."""
+    """Gives WebSocket scopes `standin.abort`, which cuts the TCP connection as a lost network does.
+
+    `standin.protocol` is what owns the connection.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -33,6 +36,7 @@ class AbortableSockets:
         if scope["type"] == "websocket":
             # ASGI has no word for it; uvicorn's `send` is a method of the protocol that owns the transport.
             scope["standin.abort"] = lambda: send.__self__.transport.abort()
+            scope["standin.protocol"] = send.__self__
         await self._app(scope, receive, send)
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import struct
 from collections.abc import Coroutine
 from typing import Any
 
@@ -24,6 +25,13 @@ _CLOUD_BATCH_SECONDS = 60
 """Audio is kept for the private cloud in batches; what is left of one is flushed at the end."""
 
 logger = logging.getLogger("routers.pusher")
+
+
+_GREETINGS = {
+    "pusher-201-unasked": frames.conversation_processed("a-conversation-of-nobody"),
+    "pusher-missing-field": struct.pack("<I", Opcode.CONVERSATION_PROCESSED) + b'{"success":true}',
+}
+"""Protocol faults: what is said without having been asked."""
 
 
 class BrokenFrame(Exception):
@@ -60,7 +68,10 @@ class Trigger:
 
     def __init__(self, websocket: WebSocket, uid: str, settings: Settings, store: Store) -> None:
         self._websocket, self._uid, self._settings, self._store = websocket, uid, settings, store
-        self._silent = Faults(settings.faults).get("pusher") == "silent"
+        faults = Faults(settings.faults)
+        self._silent = faults.get("pusher") == "silent"
+        self._twice = faults.get("protocol-slow") == "pusher-201-twice"
+        self._greeting = _GREETINGS.get(faults.get("protocol") or "")
         self._cloud_bytes = 0
         self._handlers = {
             Opcode.AUDIO: self._audio,
@@ -71,6 +82,8 @@ class Trigger:
         }
 
     async def run(self) -> None:
+        if self._greeting is not None:
+            await self._answer(self._greeting)
         try:
             while (message := await self._websocket.receive())["type"] != "websocket.disconnect":
                 self._take(message.get("bytes"))
@@ -118,7 +131,8 @@ class Trigger:
         await asyncio.sleep(self._settings.scaled(_PROCESSING_SECONDS))
         error = self._complete(conversation_id)
         if not self._silent:
-            await self._answer(frames.conversation_processed(conversation_id, error))
+            for _ in range(2 if self._twice else 1):
+                await self._answer(frames.conversation_processed(conversation_id, error))
 
     def _complete(self, conversation_id: str) -> str | None:
         """The conversation gets its title from its own transcript. Returns what went wrong."""

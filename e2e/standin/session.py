@@ -13,7 +13,7 @@ import msgspec
 from fastapi import WebSocket, WebSocketDisconnect
 
 from e2e.protocol.pusher import ConversationProcessed
-from e2e.standin import broken, models
+from e2e.standin import broken, misbehave, models
 from e2e.standin.conversation import ConversationKeeper
 from e2e.standin.faults import Faults
 from e2e.standin.intake import intake
@@ -58,6 +58,9 @@ class Session:
         self._websocket, self._uid, self._query = websocket, uid, query
         self._services, self._settings, self._store = services, services.settings, services.store
         self._faults = Faults(services.settings.faults)
+        self._bend = misbehave.bend(self._faults)
+        if self._faults.get("protocol") == "message-after-close":
+            misbehave.speak_after_close(websocket.scope)
         self._keeper = ConversationKeeper(services.store, services.settings, uid, self.id)
         self._pusher = PusherLink(services.settings, uid, self.id, self._processed)
         self._recogniser: Recogniser | None = None
@@ -172,6 +175,8 @@ class Session:
                 self._end(Ending(1011, "planted by session=close-1011"))
             case "vanish":
                 self._websocket.scope["standin.abort"]()
+        if self._faults.get("protocol") == "close-code":
+            self._end(Ending(misbehave.CLOSE_CODE, "planted by protocol=close-code"))
 
     async def _said(self, text: str) -> None:
         """A text message of the client: what is not JSON, or not known, means nothing."""
@@ -207,7 +212,7 @@ class Session:
 
     async def _heartbeat(self) -> None:
         while True:
-            await self._send_text("ping")
+            await self._send("ping")
             await asyncio.sleep(self._settings.scaled(HEARTBEAT))
             if time.monotonic() - self._last_message >= self._settings.scaled(INACTIVITY) and self._recogniser:
                 self._log(f"Session timeout due to inactivity ({INACTIVITY:.0f}s) {self._uid} {self.id}")
@@ -321,7 +326,8 @@ class Session:
         await self._send({"type": kind, "memory": document, "messages": []})
 
     async def _send(self, message: Any) -> None:
-        await self._send_text(msgspec.json.encode(message).decode())
+        for said in self._bend(message):
+            await self._send_text(said if isinstance(said, str) else msgspec.json.encode(said).decode())
 
     async def _send_text(self, text: str) -> None:
         try:

@@ -2,7 +2,14 @@
 
 from collections.abc import Callable
 
-from e2e.verdict import checks_conversations, checks_lifecycle, checks_measures, checks_services, checks_sessions
+from e2e.verdict import (
+    checks_conversations,
+    checks_lifecycle,
+    checks_measures,
+    checks_protocol,
+    checks_services,
+    checks_sessions,
+)
 from e2e.verdict.check import Check, Params, Result, bounded, unknown
 from e2e.verdict.expect import PERCENTILES, Expectation
 from e2e.verdict.facts import Facts
@@ -24,6 +31,7 @@ RULES: dict[str, Callable[[Facts, Params], Result]] = {
     "conversation_processed": checks_conversations.conversation_processed,
     "conversation_answered": checks_conversations.conversation_answered,
     "drained": checks_sessions.drained,
+    "protocol": checks_protocol.protocol,
     "no_session_failed": checks_sessions.no_session_failed,
     "word_error_rate": checks_measures.word_error_rate,
     "character_error_rate": checks_measures.character_error_rate,

@@ -140,6 +140,11 @@ def no_session_failed() -> Expectation:
     return Expectation("no_session_failed")
 
 
+def protocol() -> Expectation:
+    """No session said anything against the protocol of its service: no finding that is an error."""
+    return Expectation("protocol")
+
+
 def word_error_rate(below: float = 0.25) -> Expectation:
     """Word error rate, pooled over all sessions, as a share (0.25 is 25 %)."""
     return Expectation("word_error_rate", {"below": _share(below, "word_error_rate(below=...)")})
@@ -224,5 +229,6 @@ def whole_pipeline() -> list[Expectation]:
         conversation_stored(),
         lifecycle(),
         close_code(1000),
+        protocol(),
         zero_import_errors(),
     ]

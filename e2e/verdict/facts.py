@@ -8,6 +8,7 @@ from e2e.verdict.audits import Audits
 from e2e.verdict.bounded import Bounded, BoundedCounter
 from e2e.verdict.curves import QualityCurve
 from e2e.verdict.exercised import Exercised
+from e2e.verdict.findings import Findings
 from e2e.verdict.lag import Slope
 from e2e.verdict.lifecycle import Lifecycle
 from e2e.verdict.logs import ErrorLines, Excerpt, ImportProblems
@@ -42,6 +43,7 @@ class Facts:
     folded_events: Counter[str] = field(default_factory=Counter)
     totals: Totals = field(default_factory=Totals)
     messages: BoundedCounter = field(default_factory=BoundedCounter)
+    findings: Findings = field(default_factory=Findings)
     latencies: Latencies = field(default_factory=Latencies)
     paces: set[str] = field(default_factory=set)
     words: WordErrors = field(default_factory=WordErrors)

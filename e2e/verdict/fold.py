@@ -69,6 +69,7 @@ class _Fold:
 
     def run(self, record: Record) -> None:
         self.facts.run = record
+        self.facts.findings.target(record.get("target") or {})
 
     def tape(self, record: Record) -> None:
         if len(self.facts.tapes) < 100:
@@ -181,6 +182,7 @@ class _Fold:
     def session(self, record: Record) -> None:
         session = self._session(record)
         session.event(record, self.facts.latencies)
+        self.facts.findings.session(session, record)
         event = record.get("event")
         if event == "connecting":
             self._of_device.setdefault(session.device, set()).add(session)
@@ -208,6 +210,7 @@ class _Fold:
     def stream(self, record: Record) -> None:
         session = self._session(record)
         session.stream(record, self._tape, self.facts.latencies)
+        self.facts.findings.stream(session, record)
         if record.get("event") == "begin":
             self._plays(session, record["t"])
             self._chunk = min(self._chunk, chunk_ms(session))
@@ -236,13 +239,16 @@ class _Fold:
     def message(self, record: Record) -> None:
         session = self._session(record)
         session.message(record, self.facts.latencies)
+        self.facts.findings.message(session, record)
         if not session.probe:
             self.facts.messages.count(str(record.get("kind")))
         if len(session.transcript.segments) > (session.next_cut or MAX_LIVE):
             settle_beginning(self.facts, session, record["t"])
 
     def sent(self, record: Record) -> None:
-        self._session(record).sent_record(record)
+        session = self._session(record)
+        session.sent_record(record)
+        self.facts.findings.sent(session, record)
 
     def conversation(self, record: Record) -> None:
         session = self.facts.sessions.get(str(record.get("sid")))
@@ -260,6 +266,7 @@ class _Fold:
             self._of_device.pop(session.device, None)
         self._plays_no_more(session, facts.last_t)
         session.settle(facts.latencies, facts.last_t)
+        facts.findings.settle(session)
         if session.sid in self._probing:
             self._probing[session.sid] = session.ended
         if session.probe:

@@ -242,7 +242,7 @@ class Session:
             self._step(data, t, latencies)
         elif kind in ("memory_processing_started", "memory_created"):
             self._memory(kind, data, t, latencies)
-        elif kind == "pusher.201":
+        elif kind == "pusher.201" and "problem" not in record:
             self._answer(data if isinstance(data, dict) else {}, t, latencies)
 
     def sent_record(self, record: Record) -> None:

@@ -55,6 +55,8 @@ def summarise(facts: Facts, verdict: Verdict, timelines: Sequence[dict[str, Any]
         "transcript_lag": lag(facts, verdict),
         "heartbeat": heartbeat(facts),
         "series": series(facts, verdict),
+        "findings": [group.to_dict() for group in facts.findings.ordered()],
+        "protocol": _protocol(facts),
         "lifecycle": [_event(record) for record in facts.events.items[:MAX_LIFECYCLE]],
         "lifecycle_counts": dict(facts.lifecycle.counts),
         "lifecycle_own": {event: _own(facts, event) for event in (*LIFECYCLE, *facts.lifecycle.own)},
@@ -122,6 +124,16 @@ def _counters(facts: Facts) -> dict[str, Any]:
     if facts.folded:
         counters["sessions_only_counted"] = facts.folded
     return counters
+
+
+def _protocol(facts: Facts) -> dict[str, Any]:
+    findings = facts.findings
+    return {
+        "profile": findings.profile,
+        "seen": sorted(findings.profiles),
+        "sessions": findings.judged,
+        "unknown": dict(findings.unknown.most_common()),
+    }
 
 
 def _event(record: dict[str, Any]) -> dict[str, Any]:

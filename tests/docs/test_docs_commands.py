@@ -43,6 +43,19 @@ SHORTENED: dict[str, tuple[str, set[int]]] = {
         f"e2e run smoke --standin {QUICK} --fault session=close-1011",
         {1},
     ),
+    "e2e run smoke --standin --fault protocol=early-transcript": (
+        f"e2e run smoke --standin {QUICK} --chunks 30 --fault protocol=early-transcript",
+        {1},
+    ),
+    # Shown within 20 s of streaming, which the slow tests do (tests/cli/test_cli_protocol.py): here it only begins.
+    "e2e run podcast --standin --fault protocol-slow=ping-gap": (
+        f"e2e run podcast --standin {QUICK} --chunks 30 --fault protocol-slow=ping-gap",
+        {0},
+    ),
+    "e2e run pusher --standin --fault protocol-slow=pusher-201-twice": (
+        f"e2e run pusher --standin {QUICK} --chunks 20 --fault protocol-slow=pusher-201-twice",
+        {1},
+    ),
     "e2e run smoke --standin --fault import=swallowed": (
         f"e2e run smoke --standin {QUICK} --chunks 30 --fault import=swallowed",
         {1},

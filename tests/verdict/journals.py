@@ -24,6 +24,7 @@ SMOKE = (
     expect.lifecycle(),
     expect.close_code(1000),
     expect.zero_import_errors(),
+    expect.protocol(),
     expect.no_session_failed(),
     expect.drained(),
     expect.p95("first_segment", below="5s"),
@@ -204,8 +205,9 @@ class Builder:
             self.line("backend", f"INFO:routers.transcribe:{text}", event, uid)
 
     def ready(self, session) -> None:
-        data = {"type": "service_status", "status": "ready"}
-        self.write("message", sid=session["sid"], kind="service_status", data=data, bytes=50)
+        for status in ("initiating", "in_progress_conversations_processing", "stt_initiating", "ready"):
+            data = {"type": "service_status", "status": status}
+            self.write("message", sid=session["sid"], kind="service_status", data=data, bytes=50)
         self.write("session", **session, event="ready", ready_ms=40.0)
 
     def begin(self, session, planned=100, pace="realtime", tape="podcast") -> float:

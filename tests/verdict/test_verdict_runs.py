@@ -13,7 +13,7 @@ def test_smoke_passes(tmp_path):
     counters = summary["counters"]
     assert (counters["sessions"], counters["sessions_ready"], counters["sessions_failed"]) == (1, 1, 0)
     assert (counters["chunks_planned"], counters["chunks_sent"], counters["bytes_sent"]) == (100, 100, 320_000)
-    assert counters["messages_by_type"] == {"ping": 1, "service_status": 1, "transcript": 6}
+    assert counters["messages_by_type"] == {"ping": 1, "service_status": 4, "transcript": 6}
     assert counters["close_codes"] == {"1000": 1} and counters["probe_sessions"] == 1
     assert summary["imports"]["observed"] and summary["imports"]["errors"] == []
     assert summary["transcript"]["wer"] == 0 and "late again" in summary["transcript"]["text"]
@@ -78,6 +78,7 @@ def test_without_logs_nothing_is_claimed_of_them(tmp_path):
         session = j.connecting()
         j.tape()
         j.write("session", **session, event="open", connect_ms=1.0, handshake_ms=3.0, status=101)
+        j.write("message", sid=session["sid"], kind="ping", data="ping", bytes=4)
         j.ready(session)
         start = j.begin(session)
         for n, (text, onset, end) in enumerate(SAID):
