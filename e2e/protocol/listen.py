@@ -11,6 +11,12 @@ import msgspec
 
 PATH = "/v4/listen"
 
+WEB_PATH = "/v4/web/listen"
+"""For browsers, which cannot set headers: the first message holds the token."""
+
+AUTH_SECONDS = 5.0
+"""How long `/v4/web/listen` waits for that message."""
+
 KEEP_ALIVE = b"\x8a\x00"
 """Two binary bytes that count as activity and hold no audio."""
 

@@ -20,6 +20,9 @@ FAULTS: dict[str, str] = {
     "session=close-1011": "listen sessions are closed 1011 after three seconds of audio",
     "session=vanish": "the TCP connection of a listen session is cut after three seconds of audio (1006)",
     "pusher=silent": "the pusher never answers a process request (104)",
+    "webhook=drop": "the pusher leaves out every third delivery to a developer webhook, the first one among them",
+    "webhook=double": "the pusher delivers every third time twice to a developer webhook",
+    "webhook=late": "the pusher delivers to developer webhooks eight seconds late",
 }
 
 
