@@ -1,4 +1,4 @@
-"""What a device says to the backend beside audio: the text messages of `/v4/listen`, each a JSON object with a `type`."""
+"""What a device says to the backend beside audio: text messages, each a JSON object with a `type`."""
 
 import base64
 from typing import Any

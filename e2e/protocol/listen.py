@@ -20,6 +20,9 @@ AUTH_SECONDS = 5.0
 KEEP_ALIVE = b"\x8a\x00"
 """Two binary bytes that count as activity and hold no audio."""
 
+LEAST_TIMEOUT, NEVER_TIMEOUT = 120, 4 * 3600
+"""Seconds of silence until a conversation is processed: at least, and what -1 means."""
+
 Codec = Literal["pcm8", "pcm16", "linear16", "opus", "opus_fs320", "aac", "lc3", "lc3_fs1030"]
 
 

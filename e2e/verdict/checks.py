@@ -2,7 +2,14 @@
 
 from collections.abc import Callable
 
-from e2e.verdict import checks_conversations, checks_lifecycle, checks_measures, checks_services, checks_sessions
+from e2e.verdict import (
+    checks_conversations,
+    checks_devices,
+    checks_lifecycle,
+    checks_measures,
+    checks_services,
+    checks_sessions,
+)
 from e2e.verdict.check import Check, Params, Result, bounded, unknown
 from e2e.verdict.expect import PERCENTILES, Expectation
 from e2e.verdict.facts import Facts
@@ -23,6 +30,10 @@ RULES: dict[str, Callable[[Facts, Params], Result]] = {
     "pusher_probed": checks_sessions.pusher_probed,
     "conversation_processed": checks_conversations.conversation_processed,
     "conversation_answered": checks_conversations.conversation_answered,
+    "conversation_completed": checks_conversations.conversation_completed,
+    "conversation_resumed": checks_conversations.conversation_resumed,
+    "photos_described": checks_devices.photos_described,
+    "webhooks_delivered": checks_devices.webhooks_delivered,
     "drained": checks_sessions.drained,
     "no_session_failed": checks_sessions.no_session_failed,
     "word_error_rate": checks_measures.word_error_rate,

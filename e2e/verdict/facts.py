@@ -12,6 +12,7 @@ from e2e.verdict.services import Service, ServiceLog, why_not_read
 from e2e.verdict.sessions import REALTIME, Latencies, Session
 from e2e.verdict.tally import Drains, Generator, Totals
 from e2e.verdict.transcript import Tape, WordErrors
+from e2e.verdict.webhooks import Webhooks
 
 Record = dict[str, Any]
 
@@ -42,6 +43,7 @@ class Facts:
     events: Bounded[Record] = field(default_factory=lambda: Bounded(1000))
     lifecycle: Lifecycle = field(default_factory=Lifecycle)
     imports: ImportProblems = field(default_factory=ImportProblems)
+    webhooks: Webhooks = field(default_factory=Webhooks)
     exercised: Exercised = field(default_factory=Exercised)
     errors: ErrorLines = field(default_factory=ErrorLines)
     drains: Drains = field(default_factory=Drains)

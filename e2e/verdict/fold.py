@@ -4,11 +4,12 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Any
 
+from e2e.verdict.compared import Comparisons
 from e2e.verdict.facts import Facts
 from e2e.verdict.logs import LogLine
 from e2e.verdict.services import Service, ServiceLog
 from e2e.verdict.sessions import MAX_IDS, Session, chunk_ms
-from e2e.verdict.stored import unstored
+from e2e.verdict.stored import differs, unstored
 from e2e.verdict.transcript import Tape, joined
 
 Record = dict[str, Any]
@@ -36,6 +37,7 @@ class _Fold:
         self._ended: deque[Session] = deque()
         self._sends: Record = {}
         self._chunk = 100.0
+        self._comparisons = Comparisons()
 
     def take(self, record: Record) -> None:
         self.facts.last_t = max(self.facts.last_t, record["t"])
@@ -174,6 +176,7 @@ class _Fold:
                     self._probing[session.sid] = None
             else:
                 self.facts.lifecycle.connecting(session)
+                self.facts.webhooks.connecting(session)
                 if self.facts.excerpt.streaming_since is None:
                     self.facts.excerpt.streaming_since = record["t"]
         # A session that was never open has no `closed`: its failure is its last record.
@@ -214,6 +217,18 @@ class _Fold:
         session = self.facts.sessions.get(str(record.get("sid")))
         if session is not None:
             session.conversation = record
+            self._comparisons.read(session.compared, record.get("whole") is True)
+
+    def stored(self, record: Record) -> None:
+        session = self.facts.sessions.get(str(record.get("sid")))
+        if session is not None:
+            self._comparisons.stored(session.compared, record.get("segments"))
+
+    def wait(self, record: Record) -> None:
+        self._session(record).told.waited(record)
+
+    def webhook(self, record: Record) -> None:
+        self.facts.webhooks.take(record, self.facts.latencies)
 
     def _settle(self, session: Session, *, closed: bool) -> None:
         if session.sid not in self._open:
@@ -261,6 +276,8 @@ class _Fold:
     def _slim(self, session: Session) -> None:
         """Keep what checks ask of one session; drop what has been counted."""
         facts = self.facts
+        facts.webhooks.ended(session)
+        self._comparisons.heard(session.compared, session.transcript.segments)
         session.segment_ids = frozenset(list(session.transcript.segments)[:MAX_IDS])
         session.transcript.segments.clear()
         session.transcript.seen.clear()
@@ -277,8 +294,12 @@ class _Fold:
         left = session.left is not None
         clean = clean and (left or (session.sent == session.planned and session.transcripts > 0))
         clean = clean and session.logged_code in (None, 1000)
-        if not clean or (session.conversation is not None and unstored(session)):
+        clean = clean and not (session.conversation is not None and (unstored(session) or differs(session)))
+        clean = clean and not any(w.get("heard") and not w.get("seen") for w in session.told.waits)
+        clean = clean and not any(m.problem for m in session.told.created)
+        if not clean or any(state != "described" for state in session.told.photos.values()):
             return
+        self._comparisons.forget(session.compared)
         facts = self.facts
         if not left:
             smallest = facts.folded_transcripts if facts.folded > facts.folded_left else session.transcripts
@@ -314,6 +335,6 @@ _KINDS = (
     *("run", "tape", "phase", "note", "end", "service", "log_source", "log", "lifecycle", "import_error"),
     *("import_use", "import_failure", "import_probe"),
     *("error_line", "routes", "endpoint", "auth_refused", "session", "stream", "message", "sent", "conversation"),
-    *("sends", "generator", "device", "arrivals", "drain", "check"),
+    *("stored", "wait", "webhook", "sends", "generator", "device", "arrivals", "drain", "check"),
 )
 _HANDLERS = {kind: getattr(_Fold, kind) for kind in _KINDS}

@@ -6,6 +6,8 @@ from typing import Any
 
 from e2e.record.histogram import Histogram
 from e2e.verdict.bounded import BoundedCounter
+from e2e.verdict.compared import Comparison
+from e2e.verdict.memories import TOLD, Told
 from e2e.verdict.transcript import Tape, Transcript, says_something, segments_of
 
 Record = dict[str, Any]
@@ -23,6 +25,8 @@ METRICS = {
     "heartbeat": "interval between two pings",
     "send_lateness": "actual - intended send instant of a chunk (the generator's own)",
     "pusher_processing": "201 received - 104 sent",
+    "webhook_transcript": "first delivery of a segment to a webhook - (first byte + the segment's end)",
+    "webhook_audio": "delivery of audio to a webhook - intended send instant of its last sample",
 }
 """Latencies by name, with their definition. All are in milliseconds."""
 
@@ -106,6 +110,8 @@ class Session:
     processed: int = 0
     refusals: list[str] = field(default_factory=list)
     conversation: Record | None = None
+    compared: Comparison = field(default_factory=Comparison)
+    told: Told = field(default_factory=Told)
     events: set[str] = field(default_factory=set)
     named: bool = False
     server_session: str | None = None
@@ -233,10 +239,14 @@ class Session:
             self.last_ping = t
         elif kind == "pusher.201":
             self._answer(data if isinstance(data, dict) else {}, t, latencies)
+        elif kind in TOLD:
+            self.told.message(kind, data)
 
     def sent_record(self, record: Record) -> None:
         kind, data = str(record.get("kind")), record.get("data")
         self.sent_kinds.count(kind)
+        if kind == "photo":
+            self.told.photo(data)
         if kind == "pusher.104":
             self.requested += 1
             if isinstance(data, dict) and len(self.requests) < _MAX_REQUESTS:
@@ -287,6 +297,10 @@ class Session:
                 onset = play.tape.onset if play.tape else None
                 if onset is not None:
                     self._measure(latencies, "first_segment_speech", (t - play.start - onset) * 1000)
+
+    def due(self, audio_seconds: float) -> float | None:
+        """The `t` at which that second of its audio was due."""
+        return self._spoken(audio_seconds)
 
     def _spoken(self, audio_seconds: float) -> float | None:
         """The `t` at which that second of the session's audio was due: plays may have pauses between them."""
