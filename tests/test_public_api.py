@@ -39,6 +39,7 @@ def test_every_expectation_is_documented_and_known_to_the_judge():
     plain = ("services_healthy", "routes_counted", "endpoints_as_expected", "auth_refused", "connected", "ready")
     plain += ("all_chunks_sent", "transcripts_received", "conversation_stored", "zero_import_errors", "pusher_probed")
     plain += ("conversation_processed", "conversation_answered", "drained", "no_session_failed", "word_error_rate")
+    plain += ("conversation_completed", "conversation_resumed", "photos_described", "webhooks_delivered")
     made += [getattr(e2e.expect, name)() for name in plain]
     for expectation in made:
         assert expectation.check in RULES, expectation

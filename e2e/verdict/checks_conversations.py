@@ -23,6 +23,8 @@ from e2e.verdict.stored import differs, unstored
 
 def conversation_stored(facts: Facts, params: Params) -> Result:
     sessions = reached(facts, "listen")
+    # Who neither sent nor heard anything made no conversation.
+    sessions = [s for s in sessions if s.conversation is not None or s.plays or s.transcripts] or sessions
     if not sessions:
         return not_reached(facts)
     read = [s for s in sessions if s.conversation is not None]
@@ -99,7 +101,7 @@ def conversation_completed(facts: Facts, params: Params) -> Result:
         first = wrong[bad[0].sid]
         return missing(facts, f"{detail}: {first}", examples(bad, lambda s: wrong[s.sid]))
     longest = max(w.get("waited_s") or 0.0 for s in spoken for w in s.told.waits)
-    detail += f": {many(len(memories), 'memory_created message')}, after at most {longest:.1f} s of silence"
+    detail += f": {many(len(memories), 'memory_created message')}, waited for at most {longest:.1f} s"
     return passed(detail, [f"conversation {m.id}: {m.status}, title or overview: {m.structured}" for m in memories])
 
 
@@ -134,7 +136,7 @@ def conversation_resumed(facts: Facts, params: Params) -> Result:
                 bad.append(f"{name_of(session)}: conversation {own} in place of {first}")
             elif not session.resumed and not unread:
                 bad.append(f"{name_of(session)}: the log does not say `Resuming conversation`")
-            elif None in (first, own):
+            elif None in (first, own) and not session.resumed:
                 unsure.append(f"{name_of(session)}: its conversation was not read over HTTP")
     detail = f"{len(later) - len(bad)} of {many(len(later), 'later session')} went on in the conversation of the first"
     if bad:

@@ -72,18 +72,15 @@ def hook_problems(hook: Hook, within: float) -> list[str]:
     lost = hook.lost
     if lost:
         words.append(f"lost: {len(lost)} of {many(len(hook.wanted), 'segment')} in their last version, {lost[0]} first")
-    if hook.doubled.total:
-        words.append(
-            f"doubled: {many(hook.doubled.total, 'segment')} delivered again unchanged, {hook.doubled.items[0]}"
-        )
+    doubled = hook.doubled
+    if doubled:
+        words.append(f"doubled: {many(len(doubled), 'segment')} delivered again unchanged, {doubled[0]} first")
     missing_s = hook.audio_missing
     if missing_s > hook.every + ROUNDING:
         words.append(f"lost: {missing_s:.1f} of {hook.audio_sent:.1f} s of audio")
     if missing_s < -ROUNDING:
         twice = f", {many(hook.repeated, 'delivery')} the same as the one before" if hook.repeated else ""
-        words.append(
-            f"doubled: {-missing_s:.1f} s of audio more than the {hook.audio_sent:.1f} s that were sent{twice}"
-        )
+        words.append(f"doubled: {-missing_s:.1f} s of audio beyond the {hook.audio_sent:.1f} s that were sent{twice}")
     if "memory_created" in hook.kinds:
         made = {m.id for s in hook.sessions for m in s.told.created}
         words += [f"lost: memory_created of conversation {one}" for one in sorted(made - hook.memories.keys())]

@@ -207,6 +207,7 @@ class _Fold:
     def message(self, record: Record) -> None:
         session = self._session(record)
         session.message(record, self.facts.latencies)
+        self.facts.webhooks.message(session, record)
         if not session.probe:
             self.facts.messages.count(str(record.get("kind")))
 

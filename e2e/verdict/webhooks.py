@@ -4,8 +4,10 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
+from e2e.protocol.webhook import version
 from e2e.verdict.bounded import Bounded
 from e2e.verdict.sessions import REALTIME, Latencies, Session
+from e2e.verdict.transcript import segments_of
 
 Record = dict[str, Any]
 
@@ -27,7 +29,6 @@ class Hook:
     sessions: list[Session] = field(default_factory=list)
     wanted: dict[str, float] = field(default_factory=dict)
     delivered: dict[str, float] = field(default_factory=dict)
-    doubled: Bounded[str] = field(default_factory=lambda: Bounded(20))
     memories: Counter[str] = field(default_factory=Counter)
     audio_sent: float = 0.0
     audio: float = 0.0
@@ -35,7 +36,8 @@ class Hook:
     latest: dict[str, float] = field(default_factory=dict)
     named: Bounded[str] = field(default_factory=lambda: Bounded(5))
     beyond: int = 0
-    _versions: set[str] = field(default_factory=set)
+    _streamed: Counter[str] = field(default_factory=Counter)
+    _versions: Counter[str] = field(default_factory=Counter)
     _last_hash: str | None = None
 
     @property
@@ -45,6 +47,12 @@ class Hook:
             return []
         least = -ROUNDING / 100
         return [key for key, end in self.wanted.items() if self.delivered.get(key, -1e9) - end < least]
+
+    @property
+    def doubled(self) -> list[str]:
+        """Ids of segments of which a version was delivered more often than it was streamed to the devices."""
+        often = (key for key, times in self._versions.items() if times > max(1, self._streamed[key]))
+        return list(dict.fromkeys(key.rpartition(" ")[0] for key in often))
 
     @property
     def audio_missing(self) -> float:
@@ -87,17 +95,23 @@ class Hook:
         for row in rows if isinstance(rows, list) else ():
             if not isinstance(row, list) or len(row) != 3 or not isinstance(row[1], int | float):
                 continue
-            key, end, version = str(row[0]), float(row[1]), f"{row[0]} {row[2]}"
-            if version in self._versions:
-                self.doubled.add(key)
+            key, end, named = str(row[0]), float(row[1]), f"{row[0]} {row[2]}"
             if key not in self.delivered:
                 if len(self.delivered) >= MAX_SEGMENTS:
                     self.beyond += 1
                     continue
                 self._late("realtime_transcript", record["t"], end, latencies)
             self.delivered[key] = max(end, self.delivered.get(key, end))
-            if len(self._versions) < 5 * MAX_SEGMENTS:
-                self._versions.add(version)
+            if named in self._versions or len(self._versions) < 5 * MAX_SEGMENTS:
+                self._versions[named] += 1
+
+    def streamed(self, items: list[Record]) -> None:
+        """Segments that one of the user's devices was sent."""
+        for item in items:
+            start, end, text = item.get("start"), item.get("end"), item.get("text")
+            timed = isinstance(start, int | float) and isinstance(end, int | float)
+            if timed and isinstance(text, str) and len(self._streamed) < 5 * MAX_SEGMENTS:
+                self._streamed[f"{item.get('id')} {version(text, float(start), float(end))}"] += 1
 
     def _late(self, kind: str, t: float, audio_seconds: float, latencies: Latencies) -> None:
         """From the intended instant at which the last sample of what arrived was sent."""
@@ -141,6 +155,11 @@ class Webhooks:
         hook = self.hooks.get(str(session.uid))
         if hook is not None and session.kind == "listen" and not session.probe and len(hook.sessions) < 100:
             hook.sessions.append(session)
+
+    def message(self, session: Session, record: Record) -> None:
+        hook = self.hooks.get(str(session.uid)) if self.hooks and record.get("kind") == "transcript" else None
+        if hook is not None:
+            hook.streamed(segments_of(record.get("data")))
 
     def ended(self, session: Session) -> None:
         hook = self.hooks.get(str(session.uid))
