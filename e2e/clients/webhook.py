@@ -23,6 +23,8 @@ MAX_CONNECTIONS = 256
 REQUEST_SECONDS = 30.0
 """In which a request must be whole, and after which an idle connection is closed."""
 
+LINGER_SECONDS = 2.0
+
 MAX_REFUSALS = 100
 """Refused requests that are journalled; more are only counted."""
 
@@ -131,8 +133,17 @@ class WebhookReceiver:
                 return
             await self._answer(wire, writer, status)
             if wire.our_state is not h11.DONE or wire.their_state is not h11.DONE:
+                await self._linger(reader, writer)
                 return
             wire.start_next_cycle()
+
+    async def _linger(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Read on for a while what nobody wants: a connection closed on unread bytes takes the answer with it."""
+        writer.write_eof()
+        left = MAX_BODY_BYTES
+        async with asyncio.timeout(LINGER_SECONDS):
+            while left > 0 and (part := await reader.read(64 * 1024)):
+                left -= len(part)
 
     async def _event(self, wire: h11.Connection, reader: asyncio.StreamReader) -> Any:
         while (event := wire.next_event()) is h11.NEED_DATA:

@@ -1,7 +1,5 @@
 """Checks of conversations: stored as they were streamed, resumed, completed, answered by the pusher."""
 
-from collections import defaultdict
-
 from e2e.verdict.check import (
     Params,
     Result,
@@ -18,7 +16,7 @@ from e2e.verdict.check import (
 from e2e.verdict.facts import Facts
 from e2e.verdict.memories import FINISHED
 from e2e.verdict.sessions import Session
-from e2e.verdict.stored import differs, unstored
+from e2e.verdict.stored import by_user, wrong_with
 
 
 def conversation_stored(facts: Facts, params: Params) -> Result:
@@ -28,8 +26,8 @@ def conversation_stored(facts: Facts, params: Params) -> Result:
     if not sessions:
         return not_reached(facts)
     read = [s for s in sessions if s.conversation is not None]
-    mates = _of_user(sessions)
-    wrong = {s.sid: _wrong(s, mates) for s in read}
+    mates = by_user(sessions)
+    wrong = {s.sid: wrong_with(s, mates) for s in read}
     bad = [s for s in read if wrong[s.sid]]
     evidence = [f"{name_of(s)}: {words}" for s in bad for words in wrong[s.sid]]
     evidence = evidence or examples(read, _stored)
@@ -47,18 +45,6 @@ def conversation_stored(facts: Facts, params: Params) -> Result:
     aside = f", {many(left, 'session')} ended by the load before" if left else ""
     words = f"{total - left} of {many(total - left, 'conversation')} readable over HTTP, with this run's transcript"
     return passed(words + _compared(read) + aside, evidence)
-
-
-def _of_user(sessions: list[Session]) -> dict[str | None, list[Session]]:
-    users = defaultdict(list)
-    for session in sessions:
-        users[session.uid].append(session)
-    return users
-
-
-def _wrong(session: Session, users: dict[str | None, list[Session]]) -> list[str]:
-    why = unstored(session)
-    return [why] if why else differs(session, [s for s in users[session.uid] if s is not session])
 
 
 def _compared(read: list[Session]) -> str:
@@ -92,7 +78,7 @@ def conversation_completed(facts: Facts, params: Params) -> Result:
     spoken = [s for s in waited if any(w.get("heard") for w in s.told.waits)]
     if not spoken:
         return unknown("not reached: nothing was heard, so there was no conversation to process")
-    users = _of_user(sessions)
+    users = by_user(sessions)
     wrong = {s.sid: _uncompleted(s, users[s.uid]) for s in spoken}
     bad = [s for s in spoken if wrong[s.sid]]
     memories = [m for s in spoken for m in s.told.created]
@@ -121,7 +107,7 @@ def _uncompleted(session: Session, mates: list[Session]) -> str | None:
 
 
 def conversation_resumed(facts: Facts, params: Params) -> Result:
-    users = {uid: sessions for uid, sessions in _of_user(reached(facts, "listen")).items() if len(sessions) > 1}
+    users = {uid: sessions for uid, sessions in by_user(reached(facts, "listen")).items() if len(sessions) > 1}
     if not users:
         return unknown("not reached: no user listened more than once") if facts.stream else not_reached(facts)
     later, bad, unsure = [], [], []

@@ -63,32 +63,49 @@ def _owed(hook: Hook) -> bool:
     return heard or sent or made
 
 
-def hook_problems(hook: Hook, within: float) -> list[str]:
-    """What went wrong with the deliveries to one user, in words. `within` is the longest latency allowed, in s."""
-    words = [f"webhook {kind} could not be set: {row['error']}" for kind, row in hook.kinds.items() if row.get("error")]
-    if words:
-        return words
-    words += [f"deliveries name the user {name!r}" for name in hook.named]
-    lost = hook.lost
+def hook_problems(hook: Hook, within: float, kind: str | None = None) -> list[str]:
+    """What went wrong with the deliveries to one user (of a kind, or all), in words. `within` is the longest latency
+    allowed, in seconds.
+    """
+    kinds = [k for k in hook.kinds if kind in (None, k)]
+    words = []
+    for one in kinds:
+        if error := hook.kinds[one].get("error"):
+            words.append(f"webhook {one} could not be set: {error}")
+        else:
+            words += _PROBLEMS.get(one, lambda _: [])(hook)
+        latest = hook.latest.get(one, 0.0)
+        if latest > within:
+            words.append(f"late: a delivery of {one} came {latest:.1f} s after what it holds was due to be sent")
+    return [*words, *(f"deliveries name the user {name!r}" for name in hook.named)]
+
+
+def _of_transcript(hook: Hook) -> list[str]:
+    words, lost, doubled = [], hook.lost, hook.doubled
     if lost:
         words.append(f"lost: {len(lost)} of {many(len(hook.wanted), 'segment')} in their last version, {lost[0]} first")
-    doubled = hook.doubled
     if doubled:
         words.append(f"doubled: {many(len(doubled), 'segment')} delivered again unchanged, {doubled[0]} first")
+    return words
+
+
+def _of_audio(hook: Hook) -> list[str]:
     missing_s = hook.audio_missing
     if missing_s > hook.every + ROUNDING:
-        words.append(f"lost: {missing_s:.1f} of {hook.audio_sent:.1f} s of audio")
+        return [f"lost: {missing_s:.1f} of {hook.audio_sent:.1f} s of audio"]
     if missing_s < -ROUNDING:
-        twice = f", {many(hook.repeated, 'delivery')} the same as the one before" if hook.repeated else ""
-        words.append(f"doubled: {-missing_s:.1f} s of audio beyond the {hook.audio_sent:.1f} s that were sent{twice}")
-    if "memory_created" in hook.kinds:
-        made = {m.id for s in hook.sessions for m in s.told.created}
-        words += [f"lost: memory_created of conversation {one}" for one in sorted(made - hook.memories.keys())]
-        words += [f"doubled: memory_created of conversation {one}" for one, n in hook.memories.items() if n > 1]
-    for kind, latest in hook.latest.items():
-        if latest > within:
-            words.append(f"late: a delivery of {kind} came {latest:.1f} s after what it holds was due to be sent")
-    return words
+        twice = f", {hook.repeated} times the same as just before" if hook.repeated else ""
+        return [f"doubled: {-missing_s:.1f} s of audio beyond the {hook.audio_sent:.1f} s that were sent{twice}"]
+    return []
+
+
+def _of_memories(hook: Hook) -> list[str]:
+    made = {m.id for s in hook.sessions for m in s.told.created}
+    words = [f"lost: memory_created of conversation {one}" for one in sorted(made - hook.memories.keys())]
+    return words + [f"doubled: memory_created of conversation {one}" for one, n in hook.memories.items() if n > 1]
+
+
+_PROBLEMS = {"realtime_transcript": _of_transcript, "audio_bytes": _of_audio, "memory_created": _of_memories}
 
 
 def hook_words(hook: Hook) -> str:

@@ -1,6 +1,7 @@
 """Whether a stored conversation is the one that a session made: by its segments' ids, else by its words."""
 
-from collections.abc import Collection
+from collections import defaultdict
+from collections.abc import Collection, Iterable
 from difflib import SequenceMatcher
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -48,6 +49,20 @@ def _shared(heard: str, stored: str) -> float:
         return 0.0
     blocks = SequenceMatcher(None, words, normalise(stored).split(), autojunk=False).get_matching_blocks()
     return sum(block.size for block in blocks) / len(words)
+
+
+def by_user(sessions: Iterable[Session]) -> dict[str | None, list[Session]]:
+    users = defaultdict(list)
+    for session in sessions:
+        if session.kind == "listen":
+            users[session.uid].append(session)
+    return users
+
+
+def wrong_with(session: Session, users: dict[str | None, list[Session]]) -> list[str]:
+    """In words, all that is wrong with the conversation that was read for a session; `users` are those of the run."""
+    why = unstored(session)
+    return [why] if why else differs(session, [s for s in users.get(session.uid, ()) if s is not session])
 
 
 def differs(session: Session, mates: Collection[Session] = ()) -> list[str]:

@@ -3,6 +3,7 @@
 from dataclasses import asdict
 from typing import Any
 
+from e2e.verdict.became import became
 from e2e.verdict.checks_lifecycle import event_seen
 from e2e.verdict.checks_services import RIGHT, auth_status, endpoint_status, endpoint_words
 from e2e.verdict.expect import LIFECYCLE
@@ -12,7 +13,7 @@ from e2e.verdict.judge import Verdict
 from e2e.verdict.limits import latency_limits, not_shown
 from e2e.verdict.logs import LogLine
 from e2e.verdict.sessions import METRICS, Session
-from e2e.verdict.stored import unstored
+from e2e.verdict.stored import by_user, wrong_with
 from e2e.verdict.tally import MOST, MOST_PLAYING
 from e2e.verdict.transcript import NORMALISATION
 
@@ -25,7 +26,7 @@ EXCERPT_LINES = 40
 
 def summarise(facts: Facts, verdict: Verdict) -> dict[str, Any]:
     """The content of `run.json`. Durations whose name ends in `_ms` are milliseconds, other times seconds."""
-    run = facts.run
+    run, users = facts.run, by_user(facts.stream)
     return {
         "schema": SCHEMA,
         "run_id": run.get("run_id"),
@@ -73,11 +74,12 @@ def summarise(facts: Facts, verdict: Verdict) -> dict[str, Any]:
         ],
         "audio": [_tape(facts, tape) for tape in facts.tapes],
         "transcript": _transcript(facts),
-        "sessions": [_session(s) for s in _worth_showing(facts)],
-        "probes": [_session(s) for s in facts.probes[:MAX_SESSION_ROWS]],
+        "sessions": [_session(s, users) for s in _worth_showing(facts)],
+        "probes": [_session(s, {}) for s in facts.probes[:MAX_SESSION_ROWS]],
         "phases": facts.phases,
         "errors": _errors(facts),
         "drain": [_plain(row) for row in facts.drains.rows.items[:MAX_SESSION_ROWS]],
+        "became": became(facts),
         "excerpt": _excerpt(facts),
         "notes": _notes(facts),
         "not_shown": not_shown(facts, verdict),
@@ -258,7 +260,7 @@ def _worth_showing(facts: Facts) -> list[Session]:
     return sorted(facts.stream, key=lambda s: s.problem is None)[:MAX_SESSION_ROWS]
 
 
-def _session(session: Session) -> dict[str, Any]:
+def _session(session: Session, users: dict[str | None, list[Session]]) -> dict[str, Any]:
     conversation = session.conversation or {}
     return {
         "sid": session.sid,
@@ -282,7 +284,7 @@ def _session(session: Session) -> dict[str, Any]:
         "conversation": conversation.get("conversation"),
         "conversation_found": conversation.get("found"),
         "conversation_segments": conversation.get("segments"),
-        "conversation_problem": unstored(session) if conversation else None,
+        "conversation_problem": next(iter(wrong_with(session, users)), None) if conversation else None,
         "segments_ahead_s": round(session.shift, 3) if session.displaced and session.shift is not None else None,
         "began": session.began,
         "ended": session.ended,
