@@ -48,6 +48,7 @@ class Seen:
     """What has been delivered to one device so far: for who waits for it."""
 
     segments: dict[str, float] = field(default_factory=dict)  # the latest end of each (s), by id
+    memories: set[str] = field(default_factory=set)
     audio_seconds: float = 0.0
     deliveries: int = 0
 
@@ -217,7 +218,10 @@ class WebhookReceiver:
             seen.audio_seconds += seconds
             fields |= {"sample_rate": int(rate), "seconds": round(seconds, 6)}
         elif kind == "memory_created":
-            fields |= {"memory": webhook.memory_id_of(body)}
+            memory = webhook.memory_id_of(body)
+            fields |= {"memory": memory}
+            if memory is not None and len(seen.memories) < MAX_REMEMBERED:
+                seen.memories.add(memory)
         seen.deliveries += 1
         uid = next(iter(query.get("uid", ())), None)
         named = {} if uid == address.uid else {"named": uid}  # the pusher took it for another user

@@ -121,6 +121,9 @@ class Hook:
             ends = {s.id: s.end for session in sessions for s in session.segments.values()}
             if any(seen.segments.get(key, -1e9) < end - _END_ROUNDING for key, end in ends.items()):
                 return False
+        made = {session.memory_id for session in sessions} - {None}
+        if "memory_created" in self._kinds and not made <= seen.memories:
+            return False
         if "audio_bytes" not in self._kinds:
             return True
         return seen.audio_seconds >= sum(map(_audio_seconds, sessions)) - _END_ROUNDING

@@ -60,12 +60,13 @@ def _stored(session: Session) -> str:
     words = f"conversation {found.get('conversation')}: {found.get('segments')} segments, {found.get('state')}"
     told = [f"{name} {found[name]}" for name in ("language", "source") if found.get(name) is not None]
     told += [f"{compared.same} of {compared.streamed} segments as streamed"] if compared.possible else []
-    told += [f"stored beside them: {beside}"] if (beside := _beside(session)) else []
+    told += [f"{more} more or longer than streamed"] if (more := _more(session)) else []
     return ", ".join([words, *told])
 
 
-def _beside(session: Session) -> int:
-    return len(session.compared.stored.keys() - session.compared.heard.keys()) if session.compared.possible else 0
+def _more(session: Session) -> int:
+    """Segments that hold more than was streamed: of others in the conversation, or heard when the client had left."""
+    return sum(d.kind in ("grown", "added") for d in session.compared.differences()) if session.compared.possible else 0
 
 
 def conversation_completed(facts: Facts, params: Params) -> Result:

@@ -12,12 +12,16 @@ _CUT = re.compile(r"\.\.\. \[\d+ more characters\]\Z")
 
 @dataclass(slots=True)
 class Difference:
-    """`kind`: `missing` (only streamed), `changed`, `grown` (stored with more behind), `added` (only stored)."""
+    """`kind`: `missing` (only streamed), `changed`, `grown` (stored with more behind), `added` (only stored).
+
+    `tail`: nothing that was streamed stands behind what is stored here, so that it may have been heard later.
+    """
 
     kind: str
     id: str
     heard: str
     stored: str
+    tail: bool = False
 
     def __str__(self) -> str:
         match self.kind:
@@ -50,13 +54,18 @@ class Comparison:
 
     def differences(self) -> list[Difference]:
         found = []
+        last = max((n for n, key in enumerate(self.stored) if key in self.heard), default=-1)
+        behind = set(list(self.stored)[max(last, 0) :])
         for key, text in self.heard.items():
             stored = self.stored.get(key)
             if stored is None:
                 found.append(Difference("missing", key, text, ""))
             elif not _same(text, stored):
-                found.append(Difference("grown" if stored.startswith(text) else "changed", key, text, stored))
-        found += [Difference("added", key, "", text) for key, text in self.stored.items() if key not in self.heard]
+                kind = "grown" if stored.startswith(text) else "changed"
+                found.append(Difference(kind, key, text, stored, key in behind))
+        for key, text in self.stored.items():
+            if key not in self.heard:
+                found.append(Difference("added", key, "", text, key in behind))
         return found
 
     @property

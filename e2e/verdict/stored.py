@@ -17,8 +17,8 @@ MIN_WORDS = 3
 
 _MAX_WORDS = 200
 
-QUIET_SECONDS = 2.0
-"""Before it closed, in which a session heard and sent nothing: what a service stores then was ready to be streamed."""
+QUIET_SECONDS = 5.0
+"""Before it closed, in which a session heard and sent nothing: what a service hears in five seconds it could stream."""
 
 STATES = frozenset({"in_progress", "processing", "merging", "completed"})
 
@@ -69,8 +69,8 @@ def differs(session: Session, mates: Collection[Session] = ()) -> list[str]:
     """In words, how what is stored differs from what this session streamed and asked for.
 
     `mates` are the other sessions of its user, which may be in the same conversation. What a conversation holds beyond
-    the session's own words is only held against it where the conversation was made for this session alone, and the
-    session was quiet before it closed: what was heard after the client has left cannot be streamed.
+    the session's own words only counts where the conversation was made for this session alone; at its end, only where
+    the session was quiet before it closed: what is heard after the client has left cannot be streamed.
     """
     found = session.conversation or {}
     state = found.get("state")
@@ -81,7 +81,8 @@ def differs(session: Session, mates: Collection[Session] = ()) -> list[str]:
     if not session.compared.possible:
         return words
     for difference in session.compared.differences():
-        if difference.kind in ("missing", "changed") or (own and _was_quiet(session)):
+        more = difference.kind in ("grown", "added")
+        if not more or (own and (not difference.tail or _was_quiet(session))):
             words.append(str(difference))
     return words
 

@@ -80,6 +80,7 @@ async def test_the_pusher_delivers_transcript_audio_and_memory(quick, uid, babbl
     bodies = [json.loads(row[3]) for row in far.of("/t")]
     assert {b["session_id"] for b in bodies} == {uid} and far.of("/t")[0][1] == {"uid": [uid]}
     assert {s["id"] for b in bodies for s in b["segments"]} == set(client.segments)
+    await apoll(lambda: far.of("/m"), "the memory")
     (memory,) = [json.loads(row[3]) for row in far.of("/m")]
     assert memory["status"] == "completed" and memory["id"] == client.of("memory_created")[0]["memory"]["id"]
 
