@@ -51,11 +51,6 @@ SHORTENED: dict[str, tuple[str, set[int]]] = {
         f"e2e run smoke --standin {QUICK} --chunks 30 --wait-conversation",
         {0},
     ),
-    "e2e run webhooks --standin": (f"e2e run webhooks --standin {QUICK} --chunks 30", {0}),
-    "e2e run webhooks --standin --fault webhook=double": (
-        f"e2e run webhooks --standin {QUICK} --chunks 30 --fault webhook=double",
-        {1},
-    ),
     # The tree is made for the test; its own interpreter is not there.
     "e2e imports backend --python .venv/bin/python": (f"e2e imports backend --python {sys.executable}", {0}),
     # The real services are not here: their command is not found, which is said, with the code for it.
@@ -68,6 +63,8 @@ ELSEWHERE = {
     "make demo": "tests/test_fresh_clone.py",
     "make test": "the suite that runs this test",
     "make lint": ".ci/run",
+    "e2e run webhooks --standin": "tests/scenarios/test_scenarios_semantics.py",
+    "e2e run webhooks --standin --fault webhook=double": "tests/scenarios/test_scenarios_semantics.py",
     "e2e standin --port 10220 --pusher-port 10221": "test_the_standin_serves_until_it_is_told_to_end",
 }
 
