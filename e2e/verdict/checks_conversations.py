@@ -77,6 +77,11 @@ def conversation_completed(facts: Facts, params: Params) -> Result:
     if not waited:
         return unknown("not reached: no session waited for its conversation to be processed (--wait-conversation)")
     spoken = [s for s in waited if any(w.get("heard") for w in s.told.waits)]
+    # The load did not let these wait to the end.
+    left = [s for s in spoken if s.left is not None and not s.told.created]
+    spoken = [s for s in spoken if s not in left]
+    if left and not spoken:
+        return unknown(f"not reached: {many(len(left), 'session')} ended by the load while it waited")
     if not spoken:
         return unknown("not reached: nothing was heard, so there was no conversation to process")
     users = by_user(sessions)

@@ -24,12 +24,13 @@ class Difference:
     tail: bool = False
 
     def __str__(self) -> str:
+        name = self.id[:80]
         match self.kind:
             case "missing":
-                return f"segment {self.id} was streamed and is not stored: {_short(self.heard)}"
+                return f"segment {name} was streamed and is not stored: {_short(self.heard)}"
             case "added":
-                return f"segment {self.id} is stored and was never streamed: {_short(self.stored)}"
-        return f"segment {self.id} was streamed as {_short(self.heard)}, stored as {_short(self.stored)}"
+                return f"segment {name} is stored and was never streamed: {_short(self.stored)}"
+        return f"segment {name} was streamed as {_short(self.heard)}, stored as {_short(self.stored)}"
 
 
 @dataclass(slots=True)

@@ -7,6 +7,9 @@ Record = dict[str, Any]
 
 MAX_MEMORIES = 50
 MAX_PHOTOS = 200
+MAX_WORD = 100
+"""Characters of an id or a status: more is nobody's."""
+
 FINISHED = "completed"
 
 
@@ -65,7 +68,7 @@ class Told:
             self.waits.append(record)
 
     def _memory(self, kind: str, memory: dict[str, Any]) -> None:
-        memory_id = str(memory.get("id"))
+        memory_id = str(memory.get("id"))[:MAX_WORD]
         if kind == "memory_processing_started":
             if len(self.started) < MAX_MEMORIES:
                 self.started.add(memory_id)
@@ -76,7 +79,7 @@ class Told:
             self.created.append(
                 Memory(
                     memory_id,
-                    memory.get("status"),
+                    None if memory.get("status") is None else str(memory["status"])[:MAX_WORD],
                     bool(about.get("title") or about.get("overview")),
                     memory.get("discarded") is True,
                     memory_id in self.started,

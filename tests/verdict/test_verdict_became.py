@@ -173,6 +173,31 @@ def test_a_conversation_that_was_waited_for_must_be_processed(tmp_path, kinds, s
     assert len(summary["became"]["memories"]) == ("memory_created" in kinds)
 
 
+def test_a_session_that_the_load_ended_while_it_waited_is_excused(tmp_path):
+    def write(j):
+        first = heard(j, "s1", "u1")
+        for kind in ("memory_processing_started", "memory_created"):
+            memory(j, first, kind, title="A talk")
+        heard(j, "s2", "u2")
+        for sid, seen in (("s1", True), ("s2", False)):
+            j.write("wait", sid=sid, awaited="memory_created", seen=seen, heard=True, waited_s=5.0, at_most_s=180.0)
+
+    def left(j):
+        session = j.connecting("s2", "u2")
+        j.open(session)
+        j.ready(session)
+        start = j.begin(session)
+        j.speech(session, start)
+        j.left(session)
+        j.write("wait", sid="s2", awaited="memory_created", seen=False, heard=True, waited_s=5.0, at_most_s=180.0)
+        j.closed(session)
+
+    _, verdict, _ = one(tmp_path / "a", [expect.conversation_completed()], write)
+    assert verdict.checks[0].status == "fail"
+    _, verdict, _ = one(tmp_path / "b", [expect.conversation_completed()], left)
+    assert verdict.checks[0].status == "inconclusive" and "ended by the load" in verdict.checks[0].detail
+
+
 @pytest.mark.parametrize("waited", [False, True])
 def test_who_did_not_wait_or_heard_nothing_knows_nothing(tmp_path, waited):
     def write(j):
