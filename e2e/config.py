@@ -15,6 +15,7 @@ import msgspec
 from e2e.clients.address import checked_address
 from e2e.clients.http import DEFAULT_ENDPOINTS, Endpoint
 from e2e.engine.target import TargetConfig
+from e2e.engine.webhook import WebhookSpec
 from e2e.errors import ConfigError
 from e2e.observe.spec import ImportsSpec, LogSpec, ServiceSpec
 from e2e.protocol.auth import DEV_UID, Credentials, Scheme
@@ -69,6 +70,12 @@ class _Endpoint(_Table):
     auth: bool = True
 
 
+class _Webhook(_Table):
+    host: str = "127.0.0.1"
+    port: int = 0
+    url: str | None = None
+
+
 class _Thresholds(_Table):
     connect_timeout: float = 15.0
     ready_timeout: float = 30.0
@@ -86,6 +93,7 @@ class _Target(_Table):
     endpoints: list[_Endpoint] | None = None
     thresholds: _Thresholds = _Thresholds()
     imports: _Imports = _Imports()
+    webhook: _Webhook = _Webhook()
 
 
 class _File(_Table):
@@ -159,7 +167,16 @@ def _target(name: str, table: _Target, base: Path, environ: Mapping[str, str]) -
         connect_rate=table.thresholds.connects_per_second,
         connect_timeout=table.thresholds.connect_timeout,
         ready_timeout=table.thresholds.ready_timeout,
+        webhook=_webhook(table.webhook),
     )
+
+
+def _webhook(table: _Webhook) -> WebhookSpec:
+    if not 0 <= table.port <= 65535:
+        raise ConfigError("webhook.port must be a number from 0 (any free one) to 65535")
+    if table.url is not None and not re.fullmatch(r"https?://[^\s?#,]+", table.url):
+        raise ConfigError(f"webhook.url: {table.url!r} is no address such as https://receiver.example.org")
+    return WebhookSpec(table.host, table.port, table.url)
 
 
 def _service(

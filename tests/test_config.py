@@ -8,6 +8,7 @@ import pytest
 from e2e.cli.standin import standin_target
 from e2e.clients.http import DEFAULT_ENDPOINTS, Endpoint
 from e2e.config import default_credentials, load_target
+from e2e.engine.webhook import WebhookSpec
 from e2e.errors import ConfigError, ExitCode
 from e2e.observe.spec import LogSpec
 from e2e.protocol.auth import DEV_UID
@@ -46,6 +47,11 @@ env = { A = "1" }
 [targets.local.listen]
 language = "fr"
 sample_rate = 16000
+
+[targets.local.webhook]
+host = "0.0.0.0"
+port = 8090
+url = "https://receiver.example.org"
 
 [targets.local.thresholds]
 connect_timeout = 1.5
@@ -114,6 +120,15 @@ def test_the_example_of_watched_imports_in_the_template_can_be_taken_as_it_is(co
     assert len(watch) == 7 and "models.conversation_enums" in watch and "models.conversation_summary" in watch
 
 
+@pytest.mark.parametrize(
+    "line", ["port = -1", "port = 65536", 'url = "ftp://x"', 'url = "https://x y"', 'url = "https://x/a,5"', "hots = 1"]
+)
+def test_where_webhooks_are_received_must_make_sense(config, line):
+    assert config(MINIMAL, environ={}).webhook == WebhookSpec()
+    with pytest.raises(ConfigError, match="webhook"):
+        config(MINIMAL + f"[targets.local.webhook]\n{line}\n", environ={})
+
+
 def test_a_url_is_all_that_a_target_needs(config):
     target = config(MINIMAL, environ={})
     assert (target.name, target.backend.url, target.pusher) == ("local", "http://127.0.0.1:10220", None)
@@ -124,6 +139,7 @@ def test_a_url_is_all_that_a_target_needs(config):
 
 def test_everything_that_can_be_said(config, tmp_path):
     target = config(FULL, environ={"OMI_KEY": "key-", "OMI_UID": "nightly"})
+    assert target.webhook == WebhookSpec("0.0.0.0", 8090, "https://receiver.example.org")
     backend, pusher = target.backend, target.pusher
     assert (backend.url, backend.health, backend.boot_timeout) == ("https://omi.example.com", "/v1/health", 5.0)
     assert backend.log == LogSpec("command", command=("kubectl", "logs", "-f", "deployment/backend"))

@@ -40,6 +40,7 @@ def test_every_expectation_is_documented_and_known_to_the_judge():
     plain += ("all_chunks_sent", "transcripts_received", "conversation_stored", "zero_import_errors", "pusher_probed")
     plain += ("conversation_processed", "conversation_answered", "drained", "no_session_failed", "word_error_rate")
     plain += ("character_error_rate", "coverage", "words_on_silence", "lag_slope", "heartbeat_gap")
+    plain += ("conversation_completed", "conversation_resumed", "photos_described", "webhooks_delivered")
     made += [getattr(e2e.expect, name)() for name in plain]
     for expectation in made:
         assert expectation.check in RULES, expectation

@@ -35,6 +35,9 @@ from e2e.errors import UsageError
 @click.option("--seed", type=int, default=0, show_default=True, help="Decides all that is random.")
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=Path("reports"), show_default=True)
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A parameter of the scenario, or listen.X.")
+@click.option(
+    "--wait-conversation", is_flag=True, help="Stay after the stream until each conversation was processed (2 min)."
+)
 @click.option("--no-probe", is_flag=True, help="Leave the import probe out of the services that the run starts.")
 @click.option("--quiet", is_flag=True, help="No live view; only the verdict.")
 @standin_options
@@ -95,6 +98,7 @@ def _options(scenario: str, given: dict[str, Any]) -> Any:
         mask_per_send=given["mask"] == "per-send",
         seed=given["seed"],
         probe=not given["no_probe"],
+        wait_conversation=given["wait_conversation"],
         settings=settings,
         command=("e2e", *sys.argv[1:]),
     )

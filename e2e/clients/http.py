@@ -13,6 +13,7 @@ from e2e.record.journal import Journal
 
 WHOLE_ANSWER_SECONDS = 30.0
 MAX_SEGMENT_IDS = 500
+MAX_STORED_SEGMENTS = 5_000
 MAX_BODY_BYTES = 32 * 1024 * 1024
 IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
 """Methods that may be sent again (RFC 9110, section 9.2.2)."""
@@ -129,8 +130,10 @@ class Api:
         """The conversation of that id, or the newest one when it is None.
 
         Returns:
-            `{"found", "status" (HTTP), "conversation", "state", "created_at", "segments", "segment_ids", "text",
-            "error"}`.
+            `{"found", "status" (HTTP), "conversation", "state", "created_at", "language", "source", "discarded",
+            "structured" (bool: it has a title or an overview), "photos" (how many), "segments" (how many),
+            "segment_ids", "text", "transcript", "error"}`. `transcript` holds the first segments as
+            `{"id", "text", "person_id"}`.
         """
         found: dict[str, Any] = {"conversation": conversation_id, "found": False, "status": None, "error": None}
         try:
@@ -151,10 +154,26 @@ class Api:
             segments = body.get("transcript_segments") or []
             text = " ".join(str(segment.get("text", "")).strip() for segment in segments)
             ids = [str(segment.get("id")) for segment in segments[:MAX_SEGMENT_IDS]]
-            found |= {"found": True, "state": body.get("status"), "created_at": body.get("created_at")}
-            return {**found, "segments": len(segments), "segment_ids": ids, "text": text}
+            names = ("created_at", "language", "source", "discarded")
+            found |= {"found": True, "state": body.get("status"), **{name: body.get(name) for name in names}}
+            about = body.get("structured") or {}
+            found |= {"structured": bool(about.get("title") or about.get("overview"))}
+            found |= {"photos": len(body.get("photos") or ())}
+            transcript = [
+                {"id": str(s.get("id")), "text": str(s.get("text", "")), "person_id": s.get("person_id")}
+                for s in segments[:MAX_STORED_SEGMENTS]
+            ]
+            return {**found, "segments": len(segments), "segment_ids": ids, "text": text, "transcript": transcript}
         except (httpx.HTTPError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
             return {**found, "error": f"{type(error).__name__}: {error}"}
+
+    async def post(self, path: str, body: Any = None) -> str | None:
+        """Post JSON as this user. Returns what went wrong, or None."""
+        try:
+            response = await self._request(Endpoint("POST", path, body=body))
+        except httpx.HTTPError as error:
+            return f"{type(error).__name__}: {error}"
+        return None if response.is_success else f"HTTP {response.status_code}"
 
     async def _request(self, endpoint: Endpoint) -> httpx.Response:
         """Raises httpx.HTTPError: no whole answer in time, or a body above the limit."""

@@ -43,7 +43,9 @@ class Link:
     """What every session of a run is given: where to write, who sends, and what may be connected to.
 
     `throttle` limits how quickly connections are opened. `tape(audio, codec, chunks)` loads audio by name or path, or
-    frames a tape. `wall(instant)` is the Unix time (s) of an instant of the clock.
+    frames a tape. `wall(instant)` is the Unix time (s) of an instant of the clock. `timers` is the scale of the
+    service's timers (1.0 but for the stand-in). With `wait_conversation`, a listen session that ends by itself first
+    waits for its conversation to be processed.
     """
 
     journal: Journal
@@ -56,6 +58,8 @@ class Link:
     allowed_hosts: frozenset[str] = frozenset()
     connect_timeout: float = 15.0
     ready_timeout: float = 30.0
+    timers: float = 1.0
+    wait_conversation: bool = False
 
 
 class Session:

@@ -5,6 +5,7 @@ import random
 from collections.abc import Callable
 from typing import Any
 
+from e2e.clients.conversation import write_conversation
 from e2e.clients.listen import ListenSession
 from e2e.clients.pusher import PusherSession
 from e2e.clients.session import Link
@@ -12,7 +13,10 @@ from e2e.durations import seconds
 from e2e.engine.options import Options
 from e2e.engine.target import Target
 from e2e.engine.watch import LogWatch
+from e2e.engine.webhook import Hook
+from e2e.errors import ScenarioError
 from e2e.protocol.auth import Credentials
+from e2e.protocol.webhook import KINDS
 
 
 class Device:
@@ -56,16 +60,18 @@ class Device:
             self._random = random.Random(f"{self._options.seed}/{self.index}")
         return self._random
 
-    def listen(self, **params: Any) -> ListenSession:
+    def listen(self, *, web: bool = False, **params: Any) -> ListenSession:
         """A listen session; use it with `async with`. `params` are query parameters of `/v4/listen`.
 
-        The target's `listen` table gives the defaults; `--codec` and `--set listen.NAME=VALUE` win over both.
+        The target's `listen` table gives the defaults; `--codec` and `--set listen.NAME=VALUE` win over both. With
+        `web` it is a browser's, on `/v4/web/listen`: its first message holds the token, and no header does.
 
         Raises:
             UsageError: an unknown parameter, or a value of the wrong type.
         """
         query = self.target.listen_params(params, self._options)
-        headers = self._credentials.headers(self.uid) if self._credentials else {}
+        credentials = self._credentials
+        headers = credentials.headers(self.uid) if credentials and not web else {}
         return ListenSession(
             self._link,
             self._next_sid(),
@@ -74,7 +80,23 @@ class Device:
             headers,
             uid=self.uid,
             device=self.index,
+            web_token=(credentials.token(self.uid) if credentials else "") if web else None,
         )
+
+    def webhook(self, *kinds: str, audio_seconds: float = 1.0) -> Hook:
+        """Developer webhooks of this device's user, received by the run; use it with `async with`, before the session.
+
+        `kinds` are `realtime_transcript`, `audio_bytes`, `memory_created`, `day_summary` (default: the first two).
+        `audio_seconds` is how much audio one delivery holds.
+
+        Raises:
+            ScenarioError: there is no such kind.
+        """
+        chosen = kinds or ("realtime_transcript", "audio_bytes")
+        for kind in chosen:
+            if kind not in KINDS:
+                raise ScenarioError(f"device.webhook({kind!r}): no such webhook; known are {', '.join(KINDS)}")
+        return Hook(self.target, self._link.journal, self.uid, self.index, chosen, audio_seconds)
 
     def pusher(self, sample_rate: int = 16000) -> PusherSession:
         """A session with the pusher, as the backend would open it; use it with `async with`.
@@ -87,19 +109,22 @@ class Device:
             self._link, self._next_sid(), url, uid=self.uid, sample_rate=sample_rate, device=self.index
         )
 
-    async def conversation(self, session: ListenSession) -> dict[str, Any]:
-        """Read the session's conversation over HTTP and journal it.
+    async def conversation(self, session: ListenSession, conversation_id: str | None = None) -> dict[str, Any]:
+        """Read a conversation of the session over HTTP and journal it, with its transcript.
 
-        Its id is what the service told the client, or what its log says of this uid, or the newest of the list.
+        Its id is the one given; else that of the conversation that was processed while the session was open, what the
+        service told the client, what its log says of this uid, or the newest of the list.
 
         Returns:
             see `e2e.clients.http.Api.conversation`.
         """
+        processed = session.memory_id if session.conversation_is_processed else None
         told, logged = session.conversation_id, self._watch.conversation_of(self.uid)
         async with self.target.api(self.uid) as api:
-            found = await api.conversation(told or logged)
-        by = "client" if told else "log" if logged else "newest"
-        self._link.journal.write("conversation", sid=session.sid, uid=self.uid, by=by, **found)
+            found = await api.conversation(conversation_id or processed or told or logged)
+        known = {"script": conversation_id, "memory": processed, "client": told, "log": logged}
+        by = next((name for name, known_id in known.items() if known_id), "newest")
+        write_conversation(self._link.journal, session.sid, self.uid, by, found)
         return found
 
     async def sleep(self, length: float) -> None:

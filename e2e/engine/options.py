@@ -16,7 +16,8 @@ class Options:
     `load` replaces the script's; without one, `users` and `ramp` (seconds) change it. `duration` in seconds is how long
     each `play` lasts where the load is a number of users, and else how long the load lasts. `mask_per_send` gives every
     frame a mask of its own; `aligned` makes all streams send at the same instants. `probe` puts the import probe into
-    the services that the run starts. `settings` are the `--set KEY=VALUE` of the command line: parameters of the
+    the services that the run starts. `wait_conversation` makes every listen session that ends by itself wait for its
+    conversation to be processed. `settings` are the `--set KEY=VALUE` of the command line: parameters of the
     scenario's function, or `listen.NAME` for query parameters.
     """
 
@@ -32,6 +33,7 @@ class Options:
     aligned: bool = False
     seed: int = 0
     probe: bool = True
+    wait_conversation: bool = False
     settings: Mapping[str, str] = field(default_factory=dict)
     command: tuple[str, ...] = ()
 
@@ -43,6 +45,7 @@ class Options:
         return {name: getattr(self, name) for name in names} | {
             "settings": dict(self.settings),
             "probe": self.probe,
+            "wait_conversation": self.wait_conversation,
             "phase": "aligned" if self.aligned else "spread",
             "mask": "per-send" if self.mask_per_send else "shared",
         }

@@ -32,6 +32,7 @@ from e2e.errors import E2EError, ServiceError, SessionError, UsageError
 from e2e.observe.launcher import Services
 from e2e.record.journal import SCHEMA, Journal
 from e2e.record.rundir import RunDirectory
+from e2e.verdict.expect import Expectation, conversation_completed
 
 SETTLE_SECONDS = 5.0
 """After the ramp, until the devices have what they need for the rest of their lives."""
@@ -121,6 +122,7 @@ class Run:
                 async with self._phase("drain"):
                     await self._watch.drain(self._clock)
         finally:
+            await target.receiver.stop()
             health.cancel()
             await asyncio.gather(health, return_exceptions=True)
 
@@ -192,7 +194,20 @@ class Run:
             allowed_hosts=self.config.allowed_hosts,
             connect_timeout=self.config.connect_timeout,
             ready_timeout=self.config.ready_timeout,
+            timers=1.0 if self.config.timers is None else self.config.timers,
+            wait_conversation=self._waits,
         )
+
+    @property
+    def _waits(self) -> bool:
+        return self.options.wait_conversation or self.scenario.wait_conversation
+
+    def _expectations(self) -> list[Expectation]:
+        """Those of the script, and what waiting for the conversation is for."""
+        expected = [self.config.adapted(expectation) for expectation in self.scenario.expect]
+        if self._waits and conversation_completed() not in expected:
+            expected.append(conversation_completed())
+        return expected
 
     def _next_sid(self) -> str:
         return f"s{next(self._numbers)}"
@@ -217,7 +232,7 @@ class Run:
             },
             "services": list(scenario.services),
             "drain": {"event": scenario.drain.event, "required": scenario.drain.required},
-            "expectations": [self.config.adapted(expectation).to_dict() for expectation in scenario.expect],
+            "expectations": [expectation.to_dict() for expectation in self._expectations()],
             "environment": environment()
             | {"loop": type(asyncio.get_running_loop()).__module__.partition(".")[0], "outlet": self._outlet.name},
         }

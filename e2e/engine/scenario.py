@@ -69,6 +69,7 @@ class Scenario:
     services: tuple[str, ...]
     drain: Drain
     description: str
+    wait_conversation: bool = False
 
     def __call__(self, device: "Device", **settings: Any) -> Awaitable[None]:
         return self.function(device, **settings)
@@ -119,11 +120,13 @@ def scenario(
     before: Sequence[Step] = (),
     services: Sequence[str] = ("backend", "pusher"),
     drain: Drain = Drain(),
+    wait_conversation: bool = False,
 ) -> Callable[[DeviceFunction], Scenario]:
     """Declare a scenario.
 
     `title` says in one line what it shows. `before` are coroutine functions that get the `Target` and run once, before
-    the load. `services` are those that must be up.
+    the load. `services` are those that must be up. With `wait_conversation`, each listen session that ends by itself
+    first waits until its conversation was processed, as with `--wait-conversation`.
 
     Raises:
         ScenarioError: the function is not a coroutine function with a device as its first parameter.
@@ -143,6 +146,7 @@ def scenario(
             services=tuple(services),
             drain=drain,
             description=inspect.cleandoc(function.__doc__ or ""),
+            wait_conversation=wait_conversation,
         )
 
     return decorate

@@ -19,6 +19,11 @@ async def refused_auth(target: Target) -> None:
     await target.refused_auth()
 
 
+async def refused_web_auth(target: Target) -> None:
+    """See that a browser's session is refused without its first message, and with a wrong token in it."""
+    await target.refused_web_auth()
+
+
 async def accepted_auth(target: Target) -> None:
     """See that listening with the right credentials is accepted; for a scenario in which no device does so."""
     await target.accepted_auth()

@@ -12,17 +12,19 @@ from e2e.clients.receiver import Closed
 from e2e.clients.session import Link
 from e2e.clients.wire import connect
 from e2e.engine.options import Options
+from e2e.engine.webhook import Receiver, WebhookSpec
 from e2e.errors import AuthRefused, ConfigError, SessionError, UsageError
 from e2e.observe.spec import ServiceSpec
-from e2e.protocol import listen
-from e2e.protocol.auth import Credentials, wrong_credentials
+from e2e.protocol import device, listen
+from e2e.protocol.auth import WRONG_TOKEN, Credentials, wrong_credentials
 from e2e.protocol.listen import ListenParams
 from e2e.verdict.expect import Expectation
 
 REFUSAL_SECONDS = 1.0
+AUTH_MARGIN_SECONDS = 3.0
 
-CLOUD_SYNC_EVENTS = ("speaker_id_loaded",)
-"""Life-cycle lines that only a backend with cloud sync writes."""
+CLOUD_SYNC_EVENTS = ("speaker_id_loaded", "speaker_sample_queued")
+"""Life-cycle lines that only services with cloud sync write."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,8 @@ class TargetConfig:
 
     Without `cloud_sync`, the backend loads no speaker embeddings and says nothing of them.
     `timers` is the scale of the stand-in's timers (1.0: as the real service; None: not a stand-in). `profile` is the
-    version of the protocol that its sessions are judged by (`e2e.protocol.profile`).
+    version of the protocol that its sessions are judged by (`e2e.protocol.profile`). `webhook` says where deliveries
+    are received.
     """
 
     name: str
@@ -47,6 +50,7 @@ class TargetConfig:
     cloud_sync: bool = True
     timers: float | None = None
     profile: str = "auto"
+    webhook: WebhookSpec = field(default_factory=WebhookSpec)
     details: Mapping[str, Any] = field(default_factory=dict)
 
     def services(self, wanted: tuple[str, ...]) -> list[ServiceSpec]:
@@ -69,7 +73,8 @@ class TargetConfig:
         if expectation.check != "lifecycle" or self.cloud_sync:
             return expectation
         events = [event for event in expectation.params["events"] if event not in CLOUD_SYNC_EVENTS]
-        optional = [*expectation.params["optional"], *CLOUD_SYNC_EVENTS]
+        left_out = [event for event in expectation.params["events"] if event in CLOUD_SYNC_EVENTS]
+        optional = [*expectation.params["optional"], *left_out]
         return Expectation("lifecycle", {"events": events, "optional": optional})
 
     def journalled(self) -> dict[str, Any]:
@@ -93,6 +98,7 @@ class Target:
         self._link = link
         self._next_sid = next_sid
         self._params: dict[tuple[tuple[str, Any], ...], ListenParams] = {}
+        self.receiver = Receiver(config.webhook, link.journal)
 
     def listen_params(self, params: Mapping[str, Any], options: Options) -> ListenParams:
         """The query of a listen session: the target's defaults, then `params`, then the command line.
@@ -156,9 +162,24 @@ class Target:
         headers = credentials.headers(f"{self.uid}-probe") if credentials else {}
         await self._try_to_listen("right credentials", headers)
 
-    async def _try_to_listen(self, attempt: str, headers: dict[str, str]) -> None:
+    async def refused_web_auth(self) -> None:
+        """Try to open a browser's session without a first message, and with a wrong token in it."""
+        credentials = self.config.credentials
+        path, late = listen.WEB_PATH, listen.AUTH_SECONDS + AUTH_MARGIN_SECONDS
+        await self._try_to_listen("no first message (web)", {}, path=path, wait=late)
+        if credentials is None or credentials.scheme != "dev":
+            await self._try_to_listen("wrong token (web)", {}, path=path, wait=late, token=WRONG_TOKEN)
+
+    async def _try_to_listen(
+        self,
+        attempt: str,
+        headers: dict[str, str],
+        path: str = listen.PATH,
+        wait: float = REFUSAL_SECONDS,
+        token: str | None = None,
+    ) -> None:
         link, probe = self._link, _Probe()
-        url = f"ws{self.backend_url.removeprefix('http')}{listen.PATH}?{listen.ListenParams().query()}"
+        url = f"ws{self.backend_url.removeprefix('http')}{path}?{listen.ListenParams().query()}"
         refused, form, detail = False, "accepted", ""
         try:
             connection = await connect(
@@ -169,8 +190,10 @@ class Target:
                 timeout=link.connect_timeout,
                 allowed_hosts=link.allowed_hosts,
             )
+            if token is not None:
+                connection.send_text(device.Auth(token=token).text)
             # A server may accept first and refuse then.
-            await connection.ended_within(REFUSAL_SECONDS)
+            await connection.ended_within(wait)
             closed = await connection.close()
             if closed.by == "server" and closed.code == 1008:
                 refused, form = True, f"close {closed.code} {closed.reason}".strip()

@@ -128,6 +128,12 @@ CATALOGUE: tuple[Entry, ...] = (
         "Pusher received process_conversation request: ",
         r"(?P<conversation>\S+)" + _TAIL,
     ),
+    _entry(
+        "speaker_sample_queued",
+        PUSHER,
+        "Queued speaker sample request: ",
+        r"person=(?P<person>\S+), (?P<count>\d+) segments" + _TAIL,
+    ),
     # The backend says the same words in other places, of its own client.
     _entry("pusher_disconnected", PUSHER, "WebSocket disconnected", _TAIL),
 )

@@ -28,9 +28,11 @@ class Credentials:
             return self.uid
         return f"{self.uid}-{device + 1}"
 
+    def token(self, uid: str) -> str:
+        return f"{self.secret}{uid}" if self.scheme == "admin" else self.secret
+
     def headers(self, uid: str) -> dict[str, str]:
-        token = f"{self.secret}{uid}" if self.scheme == "admin" else self.secret
-        return {"Authorization": f"Bearer {token}"}
+        return {"Authorization": f"Bearer {self.token(uid)}"}
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -38,6 +40,9 @@ class Credentials:
         return (self.secret,)
 
 
+WRONG_TOKEN = "e2e-deliberately-wrong-token"
+
+
 def wrong_credentials() -> dict[str, str]:
     """Headers that no service may accept."""
-    return {"Authorization": "Bearer e2e-deliberately-wrong-token"}
+    return {"Authorization": f"Bearer {WRONG_TOKEN}"}

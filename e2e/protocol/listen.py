@@ -11,8 +11,17 @@ import msgspec
 
 PATH = "/v4/listen"
 
+WEB_PATH = "/v4/web/listen"
+"""For browsers, which cannot set headers: the first message holds the token."""
+
+AUTH_SECONDS = 5.0
+"""How long `/v4/web/listen` waits for that message."""
+
 KEEP_ALIVE = b"\x8a\x00"
 """Two binary bytes that count as activity and hold no audio."""
+
+LEAST_TIMEOUT, NEVER_TIMEOUT = 120, 4 * 3600
+"""Seconds of silence until a conversation is processed: at least, and what -1 means."""
 
 Codec = Literal["pcm8", "pcm16", "linear16", "opus", "opus_fs320", "aac", "lc3", "lc3_fs1030"]
 

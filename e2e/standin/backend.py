@@ -10,15 +10,14 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI, WebSocket, WebSocketDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from e2e.standin import broken, http
+from e2e.protocol import listen as listen_protocol
+from e2e.standin import broken, developer, http
 from e2e.standin.auth import InvalidToken, WebSocketUid, uid_of_token
 from e2e.standin.faults import Faults
 from e2e.standin.params import Listen, ListenQuery
 from e2e.standin.services import Services
 from e2e.standin.session import Session
 from e2e.standin.settings import Settings
-
-_AUTH_SECONDS = 5.0
 
 logger = logging.getLogger("routers.transcribe")
 
@@ -63,8 +62,9 @@ def create_app() -> FastAPI:
     app.state.settings = settings
     app.add_middleware(AbortableSockets)
     app.include_router(http.router)
-    app.add_api_websocket_route("/v4/listen", listen)
-    app.add_api_websocket_route("/v4/web/listen", web_listen)
+    app.include_router(developer.router)
+    app.add_api_websocket_route(listen_protocol.PATH, listen)
+    app.add_api_websocket_route(listen_protocol.WEB_PATH, web_listen)
     return app
 
 
@@ -78,7 +78,7 @@ async def web_listen(websocket: WebSocket, query: Listen) -> None:
     """Browsers cannot set headers: accepted first, then the first message has to hold the token."""
     await websocket.accept()
     try:
-        async with asyncio.timeout(_AUTH_SECONDS):
+        async with asyncio.timeout(listen_protocol.AUTH_SECONDS):
             message = json.loads(await websocket.receive_text())
         if message["type"] != "auth":
             raise InvalidToken("the first message is no auth message")

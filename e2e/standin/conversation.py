@@ -34,23 +34,23 @@ class ConversationKeeper:
         self._ids: dict[int, str] = {}
         self.current: Conversation | None = None
 
-    def open(self, language: str, source: str, timeout: int) -> str | None:
-        """Resume the user's conversation or begin one.
+    def open(self, language: str, source: str, timeout: int, origin: float = 0.0) -> str | None:
+        """Resume the user's conversation or begin one; `origin` is now, in the recogniser's time.
 
         Returns the id of an old conversation that was left open and has to be processed first.
         """
         self._store.add_user(self._uid)
         found = self._store.latest(self._uid, "in_progress")
         if found is None:
-            self.begin(language, source)
+            self.begin(language, source, origin)
             return None
         document, finished = found
         silent, window = time.time() - finished, self._settings.scaled(RESUME_SECONDS)
         if silent >= window:
-            self.begin(language, source)
+            self.begin(language, source, origin)
             return document["id"]
         started = models.unix(document["started_at"])
-        self.current = Conversation(document["id"], origin=-(time.time() - started))
+        self.current = Conversation(document["id"], origin=origin - (time.time() - started))
         self.current.segments.update((item["id"], item) for item in document["transcript_segments"])
         left = max(0, timeout - silent / self._settings.timers)
         self._log(f"Resuming conversation {document['id']}. Will timeout in {left:.0f}s")
@@ -101,6 +101,18 @@ class ConversationKeeper:
         if known:
             self._store.put_segments(self.current.id, known)
         return [item["id"] for item in known]
+
+    def add_photo(self, photo: Document) -> None:
+        """A photo is something that happened: the conversation goes on."""
+        document = self._store.get(self.current.id)
+        if document is not None:
+            self._store.update(self.current.id, photos=[*document["photos"], photo])
+            self._store.put_segments(self.current.id, [])
+
+    def goes_on(self) -> bool:
+        """Whether nobody has handed the conversation on, or removed it."""
+        document = self._store.get(self.current.id)
+        return document is not None and document["status"] == "in_progress"
 
     def silent_for(self) -> float:
         """Seconds since the conversation was last spoken in, or began."""

@@ -39,6 +39,9 @@ FAULTS: dict[str, str] = {
     "protocol=pusher-missing-field": "the pusher greets with a 201 that names no conversation",
     "protocol-slow=ping-gap": "every second `ping` is left out: 20 s between two; the scenario `podcast` shows it",
     "protocol-slow=pusher-201-twice": "the pusher answers a process request twice; the scenario `pusher` shows it",
+    "webhook=drop": "the pusher leaves out every third delivery to a developer webhook, the first one among them",
+    "webhook=double": "the pusher delivers every third time twice to a developer webhook",
+    "webhook=late": "the pusher delivers to developer webhooks eight seconds late",
 }
 
 

@@ -5,6 +5,8 @@ from typing import Annotated
 
 from fastapi import Depends, Query
 
+from e2e.protocol.listen import LEAST_TIMEOUT, NEVER_TIMEOUT
+
 _LANGUAGE_CODES = (
     "multi en en-US en-GB en-AU en-IN en-NZ bg ca cs da de de-CH el es es-419 et fi fr fr-CA hi hu id it ja ko ko-KR "
     "lt lv ms nl nl-BE no pl pt pt-BR pt-PT ro ru sk sv sv-SE th th-TH tr uk vi zh zh-CN zh-Hans zh-Hant zh-TW ta te "
@@ -16,7 +18,6 @@ _SOURCE_NAMES = (
     "limitless fieldy workflow sdcard screenpipe"
 )
 _LANGUAGES, _SOURCES = frozenset(_LANGUAGE_CODES.split()), frozenset(_SOURCE_NAMES.split())
-_TIMEOUT_LEAST, _TIMEOUT_NEVER = 120, 4 * 3600  # s
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ def listen_query(
     uid: Annotated[str | None, Query(description="ignored in favour of the token")] = None,
 ) -> ListenQuery:
     language = "multi" if language == "auto" else language
-    timeout = _TIMEOUT_NEVER if conversation_timeout == -1 else max(_TIMEOUT_LEAST, conversation_timeout)
+    timeout = NEVER_TIMEOUT if conversation_timeout == -1 else max(LEAST_TIMEOUT, conversation_timeout)
     return ListenQuery(
         language=language if language in _LANGUAGES else "en",
         sample_rate=sample_rate,

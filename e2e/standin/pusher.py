@@ -16,6 +16,7 @@ from e2e.standin import models
 from e2e.standin.faults import Faults
 from e2e.standin.settings import Settings
 from e2e.standin.store import Store
+from e2e.standin.webhooks import Webhooks
 
 _UNREAD_SECONDS = 15.0  # how long a socket stays open and unread after a frame that cannot be read
 _PROCESSING_SECONDS = 0.5
@@ -73,6 +74,7 @@ class Trigger:
         self._twice = faults.get("protocol-slow") == "pusher-201-twice"
         self._greeting = _GREETINGS.get(faults.get("protocol") or "")
         self._cloud_bytes = 0
+        self._webhooks = Webhooks(uid, store, Faults(settings.faults).get("webhook"), self._in_background)
         self._handlers = {
             Opcode.AUDIO: self._audio,
             Opcode.TRANSCRIPT: self._transcript,
@@ -93,6 +95,7 @@ class Trigger:
             await self._close()
             return
         logger.info("WebSocket disconnected")
+        self._webhooks.flush()
         if self._cloud_bytes:
             self._in_background(self._flush_cloud())
 
@@ -112,15 +115,18 @@ class Trigger:
         _, pcm = frames.split_audio(payload)
         self._cloud_bytes += len(pcm)
         self._cloud_bytes %= _CLOUD_BYTES_PER_SECOND * _CLOUD_BATCH_SECONDS
+        self._webhooks.audio(pcm)
 
     def _transcript(self, payload: bytes) -> None:
-        msgspec.json.decode(payload)["segments"]
+        self._webhooks.transcript(msgspec.json.decode(payload)["segments"])
 
     def _conversation(self, payload: bytes) -> None:
         logger.info("Pusher received conversation_id: %s %s", payload.decode(), self._uid)
 
     def _speaker_sample(self, payload: bytes) -> None:
-        msgspec.json.decode(payload)["person_id"]
+        sample = msgspec.json.decode(payload)
+        person, count = sample["person_id"], len(sample["segment_ids"])
+        logger.info("Queued speaker sample request: person=%s, %d segments %s", person, count, self._uid)
 
     def _process(self, payload: bytes) -> None:
         conversation_id = msgspec.json.decode(payload)["conversation_id"]
@@ -141,6 +147,7 @@ class Trigger:
             return "conversation_not_found"
         summary = models.summarised(document["transcript_segments"])
         self._store.update(conversation_id, status="completed", structured=summary)
+        self._webhooks.memory(document | {"status": "completed", "structured": summary})
         return None
 
     async def _flush_cloud(self) -> None:

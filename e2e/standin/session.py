@@ -18,6 +18,7 @@ from e2e.standin.conversation import ConversationKeeper
 from e2e.standin.faults import Faults
 from e2e.standin.intake import intake
 from e2e.standin.params import ListenQuery
+from e2e.standin.photos import Photos
 from e2e.standin.pusher_client import PusherLink
 from e2e.standin.recogniser import RATE, Recogniser
 from e2e.standin.services import Services
@@ -63,6 +64,7 @@ class Session:
             misbehave.speak_after_close(websocket.scope)
         self._keeper = ConversationKeeper(services.store, services.settings, uid, self.id)
         self._pusher = PusherLink(services.settings, uid, self.id, self._processed)
+        self._photos = Photos(self._send, self._keeper.add_photo)
         self._recogniser: Recogniser | None = None
         self._began = self._last_message = time.monotonic()
         self._audio_seconds = 0.0
@@ -184,7 +186,11 @@ class Session:
             message = msgspec.json.decode(text)
         except msgspec.DecodeError:
             return
-        known = {"suggested_transcript": self._suggested, "speaker_assigned": self._assigned}
+        known = {
+            "suggested_transcript": self._suggested,
+            "speaker_assigned": self._assigned,
+            "image_chunk": self._photos.piece,
+        }
         handler = known.get(message.get("type")) if isinstance(message, dict) else None
         if handler is not None:
             await handler(message)
@@ -246,10 +252,15 @@ class Session:
         timeout = self._query.conversation_timeout
         while True:
             await asyncio.sleep(self._settings.scaled(POLL))
+            conversation = self._keeper.current
+            if not self._keeper.goes_on():
+                # Another device of the same user has handed it on.
+                self._keeper.open(self._query.language, self._query.source, timeout, origin=self._audio_seconds)
+                await self._pusher.conversation(self._keeper.current.id)
+                continue
             if self._keeper.silent_for() < self._settings.scaled(timeout):
                 continue
             await self._flush()
-            conversation = self._keeper.current
             self._log(
                 f"Conversation {conversation.id} timeout reached ({timeout}s). Processing... {self._uid} {self.id}"
             )
@@ -261,7 +272,7 @@ class Session:
     async def _process(self, conversation_id: str) -> None:
         """Hand a conversation to the pusher; one in which nothing was said is only cleaned up."""
         document = self._store.get(conversation_id)
-        if document is None or not document["transcript_segments"]:
+        if document is None or not (document["transcript_segments"] or document["photos"]):
             self._store.delete(conversation_id)
             self._log(f"Clean up the conversation {conversation_id}, reason: no content {self._uid} {self.id}")
             return

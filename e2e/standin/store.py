@@ -23,6 +23,9 @@ CREATE TABLE IF NOT EXISTS conversations (
 CREATE INDEX IF NOT EXISTS conversations_of ON conversations (uid, created);
 CREATE TABLE IF NOT EXISTS segments (
     conversation TEXT NOT NULL, id TEXT NOT NULL, document TEXT NOT NULL, PRIMARY KEY (conversation, id));
+CREATE TABLE IF NOT EXISTS webhooks (
+    uid TEXT NOT NULL, kind TEXT NOT NULL, url TEXT NOT NULL DEFAULT '', enabled INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (uid, kind));
 """
 
 
@@ -62,6 +65,18 @@ class Store:
 
     def has_user(self, uid: str) -> bool:
         return bool(self._run("SELECT 1 FROM users WHERE uid = ?", uid))
+
+    def set_webhook(self, uid: str, kind: str, **fields: str | int) -> None:
+        """Set `url` or `enabled` of a user's developer webhook."""
+        with self._lock:
+            self._run("INSERT OR IGNORE INTO webhooks (uid, kind) VALUES (?, ?)", uid, kind)
+            for name in fields.keys() & {"url", "enabled"}:
+                self._run(f"UPDATE webhooks SET {name} = ? WHERE uid = ? AND kind = ?", fields[name], uid, kind)
+
+    def webhook(self, uid: str, kind: str) -> tuple[str, bool]:
+        """Address (empty: none) of a user's developer webhook, and whether it is enabled."""
+        rows = self._run("SELECT url, enabled FROM webhooks WHERE uid = ? AND kind = ?", uid, kind)
+        return (rows[0][0], bool(rows[0][1])) if rows else ("", False)
 
     def create(self, uid: str, conversation: Document) -> None:
         now = time.time()

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from e2e.verdict import (
     checks_conversations,
+    checks_devices,
     checks_lifecycle,
     checks_measures,
     checks_protocol,
@@ -30,6 +31,10 @@ RULES: dict[str, Callable[[Facts, Params], Result]] = {
     "pusher_probed": checks_sessions.pusher_probed,
     "conversation_processed": checks_conversations.conversation_processed,
     "conversation_answered": checks_conversations.conversation_answered,
+    "conversation_completed": checks_conversations.conversation_completed,
+    "conversation_resumed": checks_conversations.conversation_resumed,
+    "photos_described": checks_devices.photos_described,
+    "webhooks_delivered": checks_devices.webhooks_delivered,
     "drained": checks_sessions.drained,
     "protocol": checks_protocol.protocol,
     "no_session_failed": checks_sessions.no_session_failed,

@@ -11,6 +11,10 @@ ALTERNATIVES = {"conversation_created": ("conversation_resumed",)}
 """An event that may stand in the place of another: a session that resumes a conversation creates none."""
 
 
+OF_PUSHER = frozenset({"speaker_sample_queued"})
+"""Events that the pusher's log shows."""
+
+
 def event_seen(facts: Facts, event: str) -> Result:
     """Whether the log shows the event for every session that got ready."""
     sessions = reached(facts, "listen")
@@ -30,7 +34,8 @@ def event_seen(facts: Facts, event: str) -> Result:
             return unknown(f"{event}: not seen for all of {facts.folded} sessions that are only counted")
         return passed(times)
     whose = f" ({_short(s.uid for s in lacking)})" if len(sessions) > 1 else ""
-    why = facts.not_read("backend")
+    service = "pusher" if event in OF_PUSHER else "backend"
+    why = facts.not_read(service)
     if why:
         return unknown(f"{event}: {why}")
     log = facts.lifecycle
@@ -39,7 +44,7 @@ def event_seen(facts: Facts, event: str) -> Result:
     # Where the log says nothing at all of our users, they may go by another name there.
     if any(log.strangers[e] for e in _names(event)) and not any(s.named for s in sessions):
         return unknown(f"{event}: seen only for other users than {_short(s.uid for s in sessions)}; check the uid")
-    return missing(facts, f"{event}: not seen in the log of backend{whose}")
+    return missing(facts, f"{event}: not seen in the log of {service}{whose}")
 
 
 def lifecycle(facts: Facts, params: Params) -> Result:

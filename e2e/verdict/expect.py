@@ -130,6 +130,33 @@ def conversation_answered() -> Expectation:
     return Expectation("conversation_answered")
 
 
+def conversation_completed() -> Expectation:
+    """Every conversation that was waited for was processed: `memory_created` after `memory_processing_started`, status
+    completed, with a title or an overview. Added by itself where a run waits (`--wait-conversation`).
+    """
+    return Expectation("conversation_completed")
+
+
+def conversation_resumed() -> Expectation:
+    """The later sessions of each user went on in the conversation of the first: the same id over HTTP, and the log says
+    `Resuming conversation`.
+    """
+    return Expectation("conversation_resumed")
+
+
+def photos_described() -> Expectation:
+    """Every photo that was sent was answered by `photo_processing` and `photo_described`, and not discarded."""
+    return Expectation("photos_described")
+
+
+def webhooks_delivered(within: str | float = "5s") -> Expectation:
+    """All that the users' webhooks were set for arrived there, once, and in real time within so much time.
+
+    Every segment in its last version; all audio, but for what is left of one delivery at the end.
+    """
+    return Expectation("webhooks_delivered", {"within": seconds(within)})
+
+
 def drained() -> Expectation:
     """The services' logs show the end of each session that the run waited for."""
     return Expectation("drained")

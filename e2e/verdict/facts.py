@@ -18,6 +18,7 @@ from e2e.verdict.services import Service, ServiceLog, why_not_read
 from e2e.verdict.sessions import HEARTBEAT_SECONDS, Session
 from e2e.verdict.tally import Drains, Generator, Totals
 from e2e.verdict.transcript import Tape
+from e2e.verdict.webhooks import Webhooks
 from e2e.verdict.words import WordErrors
 
 Record = dict[str, Any]
@@ -53,6 +54,7 @@ class Facts:
     events: Bounded[Record] = field(default_factory=lambda: Bounded(1000))
     lifecycle: Lifecycle = field(default_factory=Lifecycle)
     imports: ImportProblems = field(default_factory=ImportProblems)
+    webhooks: Webhooks = field(default_factory=Webhooks)
     exercised: Exercised = field(default_factory=Exercised)
     audits: Audits = field(default_factory=Audits)
     errors: ErrorLines = field(default_factory=ErrorLines)

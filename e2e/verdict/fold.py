@@ -5,13 +5,14 @@ from collections.abc import Iterable
 from typing import Any
 
 from e2e.record.histogram import Histogram
+from e2e.verdict.compared import Comparisons
 from e2e.verdict.facts import Facts
 from e2e.verdict.logs import LogLine
 from e2e.verdict.reconnects import Reconnects
 from e2e.verdict.services import Service, ServiceLog
-from e2e.verdict.sessions import Session, chunk_ms
-from e2e.verdict.stored import unstored
-from e2e.verdict.transcript import Tape
+from e2e.verdict.sessions import MAX_IDS, Session, chunk_ms
+from e2e.verdict.stored import differs, unstored
+from e2e.verdict.transcript import Segment, Tape
 from e2e.verdict.understanding import MAX_LIVE, settle_beginning, understand
 
 Record = dict[str, Any]
@@ -40,6 +41,7 @@ class _Fold:
         self._reconnects = Reconnects()
         self._sends: Record = {}
         self._chunk = 100.0
+        self._comparisons = Comparisons()
 
     def take(self, record: Record) -> None:
         self.facts.last_t = max(self.facts.last_t, record["t"])
@@ -193,6 +195,7 @@ class _Fold:
                 if session.kind == "listen":
                     self._reconnects.connecting(session)
                 self.facts.lifecycle.connecting(session)
+                self.facts.webhooks.connecting(session)
                 if self.facts.excerpt.streaming_since is None:
                     self.facts.excerpt.streaming_since = record["t"]
         elif event == "ready":
@@ -240,10 +243,18 @@ class _Fold:
         session = self._session(record)
         session.message(record, self.facts.latencies)
         self.facts.findings.message(session, record)
+        self.facts.webhooks.message(session, record)
         if not session.probe:
             self.facts.messages.count(str(record.get("kind")))
         if len(session.transcript.segments) > (session.next_cut or MAX_LIVE):
-            settle_beginning(self.facts, session, record["t"])
+            self._heard(session, settle_beginning(self.facts, session, record["t"]))
+
+    def _heard(self, session: Session, segments: dict[str, Segment], *, ended: bool = False) -> None:
+        """Segments of which no more will come."""
+        room = MAX_IDS - len(session.segment_ids)
+        session.segment_ids.update([key for key, s in segments.items() if s.deleted is None][:room])
+        self.facts.webhooks.heard(session, segments, ended=ended)
+        self._comparisons.heard(session.compared, segments, ended=ended)
 
     def sent(self, record: Record) -> None:
         session = self._session(record)
@@ -254,6 +265,18 @@ class _Fold:
         session = self.facts.sessions.get(str(record.get("sid")))
         if session is not None:
             session.conversation = record
+            self._comparisons.read(session.compared, record.get("whole") is True)
+
+    def stored(self, record: Record) -> None:
+        session = self.facts.sessions.get(str(record.get("sid")))
+        if session is not None:
+            self._comparisons.stored(session.compared, record.get("segments"))
+
+    def wait(self, record: Record) -> None:
+        self._session(record).told.waited(record)
+
+    def webhook(self, record: Record) -> None:
+        self.facts.webhooks.take(record, self.facts.latencies)
 
     def _settle(self, session: Session, *, closed: bool) -> None:
         if session.sid not in self._open:
@@ -309,6 +332,7 @@ class _Fold:
     def _slim(self, session: Session) -> None:
         """Keep what checks ask of one session; drop what has been counted."""
         facts = self.facts
+        self._heard(session, session.transcript.segments, ended=True)
         session.transcript.segments = {}
         if facts.totals.sessions > MAX_TEXTS:
             session.text, session.reference = session.text[:200], None
@@ -323,8 +347,12 @@ class _Fold:
         left = session.left is not None
         clean = clean and (left or (session.sent == session.planned and session.transcripts > 0))
         clean = clean and session.logged_code in (None, 1000)
-        if not clean or (session.conversation is not None and unstored(session)):
+        clean = clean and not (session.conversation is not None and (unstored(session) or differs(session)))
+        clean = clean and not any(w.get("heard") and not w.get("seen") for w in session.told.waits)
+        clean = clean and not any(m.problem for m in session.told.created)
+        if not clean or any(state != "described" for state in session.told.photos.values()):
             return
+        self._comparisons.forget(session.compared)
         facts = self.facts
         if not left:
             smallest = facts.folded_transcripts if facts.folded > facts.folded_left else session.transcripts
@@ -362,6 +390,6 @@ _KINDS = (
     *("run", "tape", "phase", "note", "end", "service", "log_source", "log", "lifecycle", "import_error"),
     *("import_use", "import_failure", "import_probe", "import_audit", "import_places"),
     *("error_line", "routes", "endpoint", "auth_refused", "session", "stream", "message", "sent", "conversation"),
-    *("sends", "generator", "device", "arrivals", "drain", "check"),
+    *("stored", "wait", "webhook", "sends", "generator", "device", "arrivals", "drain", "check"),
 )
 _HANDLERS = {kind: getattr(_Fold, kind) for kind in _KINDS}

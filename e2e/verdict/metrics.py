@@ -23,6 +23,8 @@ METRICS = {
     "heartbeat_offset": "interval between two pings - 10 s",
     "memory_created": "memory_created - memory_processing_started of the same conversation",
     "pusher_processing": "201 received - 104 sent",
+    "webhook_transcript": "first delivery of a segment to a webhook - (first byte + the segment's end)",
+    "webhook_audio": "delivery of audio to a webhook - intended send instant of its last sample",
     "reconnect_downtime": "next ready of the same device - close",
     "reconnect_audio_gap": "first byte after a reconnect - end of the audio sent before",
     "send_lateness": "actual - intended send instant of a chunk (the generator's own)",
@@ -40,7 +42,9 @@ STEPS = {
 ANY_PACE = frozenset({"connect", "handshake", "ready"})
 """What may be claimed at every pace: audio that is sent faster than it was spoken makes all others meaningless."""
 
-BY_AUDIO_TIME = frozenset({"segment_emission", "segment_stabilisation", "transcript_lag"})
+BY_AUDIO_TIME = frozenset(
+    {"segment_emission", "segment_stabilisation", "transcript_lag", "webhook_transcript", "webhook_audio"}
+)
 """What rests on the times of segments; sessions whose times count from another beginning are left out."""
 
 IN_SERIES = frozenset(

@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from e2e.verdict.bounded import BoundedCounter
+from e2e.verdict.compared import Comparison
 from e2e.verdict.lag import Samples
+from e2e.verdict.memories import TOLD, Told
 from e2e.verdict.metrics import ANY_PACE, REALTIME, STEPS, Latencies
 from e2e.verdict.quality import Quality
 from e2e.verdict.transcript import Segment, Tape, Transcript, says_something, segments_of
@@ -107,6 +109,8 @@ class Session:
     processed: int = 0
     refusals: list[str] = field(default_factory=list)
     conversation: Record | None = None
+    compared: Comparison = field(default_factory=Comparison)
+    told: Told = field(default_factory=Told)
     events: set[str] = field(default_factory=set)
     named: bool = False
     server_session: str | None = None
@@ -242,12 +246,17 @@ class Session:
             self._step(data, t, latencies)
         elif kind in ("memory_processing_started", "memory_created"):
             self._memory(kind, data, t, latencies)
+            self.told.message(kind, data)
         elif kind == "pusher.201" and "problem" not in record:
             self._answer(data if isinstance(data, dict) else {}, t, latencies)
+        elif kind in TOLD:
+            self.told.message(kind, data)
 
     def sent_record(self, record: Record) -> None:
         kind, data = str(record.get("kind")), record.get("data")
         self.sent_kinds.count(kind)
+        if kind == "photo":
+            self.told.photo(data)
         if kind == "pusher.104":
             self.requested += 1
             if isinstance(data, dict) and len(self.requests) < _MAX_REQUESTS:
@@ -271,8 +280,8 @@ class Session:
                 self._of_segment(segment, latencies)
 
     def _of_segment(self, segment: Segment, latencies: Latencies) -> None:
-        spoken = self._spoken(segment.first_end, segment.first)
-        last = self._spoken(segment.end, segment.changed)
+        spoken = self.due(segment.first_end, segment.first)
+        last = self.due(segment.end, segment.changed)
         if spoken is not None and last is not None:
             self._measure(latencies, "segment_emission", (segment.first - spoken) * 1000, segment.first)
             if segment.deleted is None:
@@ -305,7 +314,7 @@ class Session:
             return
         # Samples before the first segment count only if it shows that its times are of this audio.
         new = self.transcript.take(items, t)
-        spoken = self._spoken(new[0].end, t) if new else None
+        spoken = self.due(new[0].end, t) if new else None
         if spoken is not None and self.pace == REALTIME:
             self.shift = spoken - t
             self._sample_lag(t, latencies, cursor=0.0)
@@ -360,7 +369,7 @@ class Session:
                 if onset is not None:
                     self._measure(latencies, "first_segment_speech", (t - play.start - onset) * 1000, t)
 
-    def _spoken(self, audio_seconds: float, t: float) -> float | None:
+    def due(self, audio_seconds: float, t: float) -> float | None:
         """The instant at which that second of the audio was due, as seen at `t`: plays may have pauses between them."""
         for play in reversed(self.plays):
             if play is self.plays[0] or (play.start <= t and audio_seconds >= play.offset):

@@ -1,8 +1,12 @@
 """Whether a stored conversation is the one that a session made: by its segments' ids, else by its words."""
 
+from collections import defaultdict
+from collections.abc import Collection, Iterable
 from difflib import SequenceMatcher
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
-from e2e.verdict.sessions import Session
+from e2e.verdict.sessions import REALTIME, Session
 from e2e.verdict.transcript import normalise
 
 MIN_SHARE = 0.5
@@ -12,6 +16,11 @@ MIN_WORDS = 3
 """Different words that a session must have heard to be known by them."""
 
 _MAX_WORDS = 200
+
+QUIET_SECONDS = 5.0
+"""Before it closed, in which a session heard and sent nothing: what a service hears in five seconds it could stream."""
+
+STATES = frozenset({"in_progress", "processing", "merging", "completed"})
 
 
 def unstored(session: Session) -> str | None:
@@ -40,3 +49,58 @@ def _shared(heard: str, stored: str) -> float:
         return 0.0
     blocks = SequenceMatcher(None, words, normalise(stored).split(), autojunk=False).get_matching_blocks()
     return sum(block.size for block in blocks) / len(words)
+
+
+def by_user(sessions: Iterable[Session]) -> dict[str | None, list[Session]]:
+    users = defaultdict(list)
+    for session in sessions:
+        if session.kind == "listen":
+            users[session.uid].append(session)
+    return users
+
+
+def wrong_with(session: Session, users: dict[str | None, list[Session]]) -> list[str]:
+    """In words, all that is wrong with the conversation that was read for a session; `users` are those of the run."""
+    why = unstored(session)
+    return [why] if why else differs(session, [s for s in users.get(session.uid, ()) if s is not session])
+
+
+def differs(session: Session, mates: Collection[Session] = ()) -> list[str]:
+    """In words, how what is stored differs from what this session streamed and asked for.
+
+    `mates` are the other sessions of its user, which may be in the same conversation. What a conversation holds beyond
+    the session's own words only counts where the conversation was made for this session alone; at its end, only where
+    the session was quiet before it closed: what is heard after the client has left cannot be streamed.
+    """
+    found = session.conversation or {}
+    state = found.get("state")
+    words = [] if state in (None, *STATES) else [f"conversation {found.get('conversation')} is {str(state)!r}"]
+    own = not mates and not session.resumed and "conversation_created" in session.events
+    if own:
+        words += _asked(session, found)
+    if not session.compared.possible:
+        return words
+    for difference in session.compared.differences():
+        more = difference.kind in ("grown", "added")
+        if not more or (own and (not difference.tail or _was_quiet(session))):
+            words.append(str(difference))
+    return words
+
+
+def _asked(session: Session, found: dict[str, Any]) -> list[str]:
+    query = dict(parse_qsl(urlsplit(session.url or "").query))
+    language = {"auto": "multi"}.get(query.get("language", ""), query.get("language"))
+    wanted = {"language": None if language == "multi" else language, "source": query.get("source")}
+    return [
+        f"its {name} is {str(found[name])!r}, asked for was {value!r}"
+        for name, value in wanted.items()
+        if value is not None and found.get(name) is not None and found[name] != value
+    ]
+
+
+def _was_quiet(session: Session) -> bool:
+    if session.pace != REALTIME or session.ended is None or (session.closed or {}).get("by") != "client":
+        return False
+    sent = session.plays[-1].last_send if session.plays else None
+    last = max(session.last_transcript or session.began, sent or session.began)
+    return session.ended - last >= QUIET_SECONDS

@@ -5,6 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from e2e.verdict.audits import proven
+from e2e.verdict.became import became
 from e2e.verdict.checks_lifecycle import event_seen
 from e2e.verdict.checks_services import RIGHT, auth_status, endpoint_status, endpoint_words, stands_on
 from e2e.verdict.expect import LIFECYCLE
@@ -14,7 +15,7 @@ from e2e.verdict.judge import Verdict
 from e2e.verdict.limits import latency_limits, not_shown
 from e2e.verdict.logs import AUDIT, LogLine
 from e2e.verdict.sessions import Session
-from e2e.verdict.stored import unstored
+from e2e.verdict.stored import by_user, wrong_with
 from e2e.verdict.summary_speech import heartbeat, lag, latencies, series, transcript, understood
 from e2e.verdict.tally import MOST, MOST_PLAYING
 
@@ -30,7 +31,7 @@ def summarise(facts: Facts, verdict: Verdict, timelines: Sequence[dict[str, Any]
 
     `timelines` are those of `e2e.verdict.timeline`, for the sessions that it says are worth telling.
     """
-    run = facts.run
+    run, users = facts.run, by_user(facts.stream)
     return {
         "schema": SCHEMA,
         "run_id": run.get("run_id"),
@@ -83,11 +84,12 @@ def summarise(facts: Facts, verdict: Verdict, timelines: Sequence[dict[str, Any]
         ],
         "audio": [_tape(facts, tape) for tape in facts.tapes],
         "transcript": transcript(facts),
-        "sessions": [_session(s) for s in _worth_showing(facts)],
-        "probes": [_session(s) for s in facts.probes[:MAX_SESSION_ROWS]],
+        "sessions": [_session(s, users) for s in _worth_showing(facts)],
+        "probes": [_session(s, {}) for s in facts.probes[:MAX_SESSION_ROWS]],
         "phases": facts.phases,
         "errors": _errors(facts),
         "drain": [_plain(row) for row in facts.drains.rows.items[:MAX_SESSION_ROWS]],
+        "became": became(facts),
         "excerpt": _excerpt(facts),
         "timeline": list(timelines),
         "notes": _notes(facts),
@@ -253,7 +255,7 @@ def _worth_showing(facts: Facts) -> list[Session]:
     return sorted(facts.stream, key=lambda s: s.problem is None)[:MAX_SESSION_ROWS]
 
 
-def _session(session: Session) -> dict[str, Any]:
+def _session(session: Session, users: dict[str | None, list[Session]]) -> dict[str, Any]:
     conversation = session.conversation or {}
     return {
         "sid": session.sid,
@@ -277,7 +279,7 @@ def _session(session: Session) -> dict[str, Any]:
         "conversation": conversation.get("conversation"),
         "conversation_found": conversation.get("found"),
         "conversation_segments": conversation.get("segments"),
-        "conversation_problem": unstored(session) if conversation else None,
+        "conversation_problem": next(iter(wrong_with(session, users)), None) if conversation else None,
         "segments_ahead_s": round(session.shift, 3) if session.displaced and session.shift is not None else None,
         "began": session.began,
         "ended": session.ended,

@@ -6,7 +6,7 @@ from e2e.verdict.facts import Facts
 from e2e.verdict.lag import MIN_BLOCKS
 from e2e.verdict.metrics import REALTIME
 from e2e.verdict.quality import Quality, measure
-from e2e.verdict.sessions import MAX_IDS, Session
+from e2e.verdict.sessions import Session
 from e2e.verdict.spoken import spoken, touches, union
 from e2e.verdict.transcript import Segment, final, joined_text
 from e2e.verdict.words import WordErrors
@@ -67,22 +67,21 @@ def _remember(session: Session, segments: dict[str, Segment], last: list[Segment
         session.text = " ".join(text for text in (session.text, joined_text(last)) if text)
         session.reference = None if None in parts else " ".join(part for part in parts if part)
     for key, segment in segments.items():
-        if segment.deleted is None and len(session.segment_ids) < MAX_IDS:
-            session.segment_ids.add(key)
         if keep and len(session.history) < MAX_HISTORY:
             session.history.append((key, segment))
 
 
-def settle_beginning(facts: Facts, session: Session, t: float) -> None:
-    """Count, and forget, what nothing changes any more, so that hours take no more memory than minutes."""
+def settle_beginning(facts: Facts, session: Session, t: float) -> dict[str, Segment]:
+    """Count, and forget, what nothing changes any more, so that hours take no more memory than minutes. Returns it."""
     cut = None if session.probe else _cut(session, t)
     if cut is None:
         session.next_cut = len(session.transcript.segments) + AGAIN
-        return
+        return {}
     segments = session.transcript.take_before(cut)
     session.settle_segments(segments.values(), facts.latencies)
     understand(facts, session, segments, cut)
     session.settled_to, session.next_cut = cut, 0
+    return segments
 
 
 def _cut(session: Session, t: float) -> float | None:

@@ -60,6 +60,10 @@ SHORTENED: dict[str, tuple[str, set[int]]] = {
         f"e2e run smoke --standin {QUICK} --chunks 30 --fault import=swallowed",
         {1},
     ),
+    "e2e run smoke --standin --wait-conversation --timers 0.1": (
+        f"e2e run smoke --standin {QUICK} --chunks 30 --wait-conversation",
+        {0},
+    ),
     # The tree is made for the test; its own interpreter is not there.
     "e2e imports backend --python .venv/bin/python": (f"e2e imports backend --python {sys.executable}", {0}),
     # The real services are not here: their command is not found, which is said, with the code for it.
@@ -72,6 +76,8 @@ ELSEWHERE = {
     "make demo": "tests/test_fresh_clone.py",
     "make test": "the suite that runs this test",
     "make lint": ".ci/run",
+    "e2e run webhooks --standin": "tests/scenarios/test_scenarios_semantics.py",
+    "e2e run webhooks --standin --fault webhook=double": "tests/scenarios/test_scenarios_semantics.py",
     "e2e standin --port 10220 --pusher-port 10221": "test_the_standin_serves_until_it_is_told_to_end",
 }
 
@@ -91,7 +97,7 @@ def commands() -> list[str]:
 def place(tmp_path_factory):
     """A directory with the script of the docs and a run to report on."""
     directory = tmp_path_factory.mktemp("docs")
-    (script,) = {block for name, block in blocks("python") if name == "scenarios.md"}
+    (script,) = {block for name, block in blocks("python") if name == "scenarios.md" and "def commute" in block}
     (directory / "commute.py").write_text(script)
     (directory / "backend/models").mkdir(parents=True)
     (directory / "backend/models/geolocation.py").write_text("class Geolocation: ...\n")
@@ -160,14 +166,16 @@ def test_configurations_in_the_docs_are_targets(tmp_path):
         if line.startswith("log = ")
     ]
     imports = [b for name, b in blocks("toml") if name == "targets.md" and b.startswith("[targets.local.imports]")]
-    assert len(whole) == len(imports) == 1 and rows and len(logs) == 5
+    webhooks = [b for name, b in blocks("toml") if name == "targets.md" and b.startswith("[targets.local.webhook]")]
+    assert len(whole) == len(imports) == len(webhooks) == 1 and rows and len(logs) == 5
     for log in logs:
         text = whole[0].replace("[targets.local.pusher]", f"{log}\n\n[targets.local.pusher]") + "\n".join(
-            rows + imports
+            rows + imports + webhooks
         )
         tomllib.loads(text)
         (tmp_path / "e2e.toml").write_text(text)
         target = load_target(None, tmp_path, {"ADMIN_KEY": "k-1234"})
+        assert target.webhook.port == 8090
         assert target.backend.log.kind in log and target.endpoints[0].path == "/v1/conversations/search"
 
 

@@ -217,6 +217,15 @@ LINES = [
     ),
     (
         "pusher",
+        f"INFO:routers.pusher:Queued speaker sample request: person=p-1, 3 segments {UID}",
+        "speaker_sample_queued",
+        UID,
+        None,
+        None,
+        {"person": "p-1", "count": 3},
+    ),
+    (
+        "pusher",
         f"INFO:routers.pusher:Pusher received process_conversation request: {CONV} {UID}",
         "pusher_process_request",
         UID,
