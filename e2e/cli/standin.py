@@ -1,6 +1,7 @@
 """`e2e standin`: the stand-in's two services on loopback, and the target that a run with `--standin` uses."""
 
 import asyncio
+import random
 import secrets
 import signal
 import socket
@@ -13,7 +14,7 @@ from typing import Any
 import click
 
 import e2e
-from e2e.errors import UsageError
+from e2e.errors import ServiceError, UsageError
 
 options_of_the_standin = (
     click.option("--fault", "faults", multiple=True, metavar="NAME=VALUE", help="Plant a fault in the stand-in."),
@@ -104,9 +105,16 @@ def standin_target(
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that nothing listens on. Not one that the kernel gives to outgoing connections: one of these could take it
+    before the service does (by default they begin at 32768, and at 49152 on other systems)."""
+    for port in random.SystemRandom().sample(range(20_000, 32_000), 100):
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise ServiceError("no free port on loopback between 20000 and 32000")
 
 
 @click.command(name="standin")

@@ -6,7 +6,7 @@ from typing import Protocol
 from e2e.clients.lane import Lane
 from e2e.errors import UsageError
 
-VOLLEY = 32
+VOLLEY = 64
 """How many frames leave together: few enough that the last of them tells when the first one left."""
 
 

@@ -20,7 +20,7 @@ from e2e.clients.framing import Frames
 from e2e.clients.lane import Lane
 from e2e.clients.outlet import DirectOutlet, write
 
-ENTRIES = 64
+ENTRIES = 128
 
 # From include/uapi/linux/io_uring.h; the numbers of the system calls are the same on all architectures.
 _SETUP, _ENTER = 425, 426

@@ -6,6 +6,7 @@ know is skipped.
 """
 
 import itertools
+import math
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -62,7 +63,8 @@ class Journal:
 
     def at(self, instant: float) -> float:
         """The clock's `instant` as seconds since the run began, rounded to a microsecond."""
-        return round(instant - self.origin, 6)
+        # `round` to digits goes through decimal text and back.
+        return math.floor((instant - self.origin) * 1e6 + 0.5) / 1e6
 
     def subscribe(self, reader: Reader, *types: str) -> Callable[[], None]:
         """Call `reader` with every record of these types from now on; returns the function that ends it."""

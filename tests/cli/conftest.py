@@ -4,7 +4,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -18,6 +17,7 @@ from typing import Any
 import psutil
 import pytest
 
+from e2e.cli.standin import free_port
 from e2e.report.write import FILES
 
 E2E = Path(sys.executable).with_name("e2e")
@@ -196,12 +196,6 @@ class Standin:
     def _addresses(self) -> str:
         assert self.process.poll() is None, self.said
         return next((line for line in self.said if line.startswith("stand-in: ")), "")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="session")

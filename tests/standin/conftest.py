@@ -5,7 +5,6 @@ import contextlib
 import json
 import os
 import shutil
-import socket
 import subprocess
 import time
 import wave
@@ -20,6 +19,7 @@ import pytest
 import websockets
 from websockets.asyncio.client import ClientConnection, connect
 
+from e2e.cli.standin import free_port
 from e2e.standin.plan import plan
 from e2e.standin.settings import Settings
 
@@ -123,7 +123,7 @@ class Rig:
         self.directory = directory
         values = {"timers": 0.05, "admin_key": KEY} | settings
         self.settings = Settings(db=directory / "standin.db", **values)
-        self.plan = plan(self.settings, port=_free_port(), pusher_port=_free_port())
+        self.plan = plan(self.settings, port=free_port(), pusher_port=free_port())
         self._env = env or {}
         self.processes: dict[str, subprocess.Popen] = {}
 
@@ -176,12 +176,6 @@ class Rig:
         headers = {"Authorization": f"Bearer {KEY}{uid}"} if uid is not None else {}
         headers |= options.pop("headers", {})
         return httpx.request(method, self.plan["backend"].url + path, headers=headers, **options)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @pytest.fixture(scope="session")
