@@ -40,6 +40,10 @@ from e2e.errors import UsageError
 )
 @click.option("--no-probe", is_flag=True, help="Leave the import probe out of the services that the run starts.")
 @click.option("--quiet", is_flag=True, help="No live view; only the verdict.")
+@click.option("--prometheus", metavar="[HOST]:PORT", help="Serve /metrics while the run lasts (:9464 is loopback).")
+@click.option(
+    "--otel", is_flag=False, flag_value="", metavar="[ENDPOINT]", help="Push figures by OTLP (http://localhost:4318)."
+)
 @standin_options
 def command(scenario: str, target_name: str | None, standin: bool, out: Path, quiet: bool, **given: Any) -> None:
     """Run SCENARIO: a shipped name (see `e2e list`) or the path of a script."""
@@ -47,6 +51,7 @@ def command(scenario: str, target_name: str | None, standin: bool, out: Path, qu
 
     from e2e.engine.scenario import load_scenario
 
+    watching = {name: given[name] for name in ("prometheus", "otel")}
     for_standin = {name: given[name] for name in ("faults", "recogniser", "timers")}
     if standin and target_name:
         raise UsageError("--target and --standin exclude each other")
@@ -63,13 +68,13 @@ def command(scenario: str, target_name: str | None, standin: bool, out: Path, qu
         from e2e.config import load_target
 
         target = load_target(target_name, Path.cwd())
-        code = run_scenario(chosen, target, options, out, quiet)
+        code = run_scenario(chosen, target, options, out, quiet, **watching)
     else:
         from e2e.cli.standin import standin_target
 
         with TemporaryDirectory(prefix="e2e-standin-") as directory:
             target = standin_target(Path(directory), seed=options.seed, **for_standin)
-            code = run_scenario(chosen, target, options, out, quiet)
+            code = run_scenario(chosen, target, options, out, quiet, **watching)
     sys.exit(int(code))
 
 

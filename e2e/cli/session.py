@@ -12,7 +12,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from e2e.cli.live import live_view
+from e2e.cli.live import Watching
 from e2e.clients.outlet import best_outlet
 from e2e.engine.limits import check_limits, raise_limits
 from e2e.engine.options import Options
@@ -27,8 +27,16 @@ from e2e.report.terminal import show_verdict
 from e2e.report.write import write_reports
 
 
-def run_scenario(scenario: Scenario, target: TargetConfig, options: Options, out: Path, quiet: bool) -> ExitCode:
-    """Run, report, and say the verdict on standard output.
+def run_scenario(
+    scenario: Scenario,
+    target: TargetConfig,
+    options: Options,
+    out: Path,
+    quiet: bool,
+    prometheus: str | None = None,
+    otel: str | None = None,
+) -> ExitCode:
+    """Run, report, and say the verdict on standard output. `quiet`, `prometheus` and `otel` are those of `Watching`.
 
     Raises:
         UsageError: the scenario, the options or the configuration ask for something that cannot be done.
@@ -38,13 +46,15 @@ def run_scenario(scenario: Scenario, target: TargetConfig, options: Options, out
     load, _ = options.applied_to(scenario.load)
     check_limits(load, raise_limits(), target.connect_rate)
     factory, outlet = loop_factory(), best_outlet()
+    watching = Watching(quiet, prometheus, otel)
+    exporters = watching.exporters()  # ports are taken before anything is started
     directory = RunDirectory.create(out, scenario.name, datetime.now())
     secrets = target.credentials.secrets if target.credentials else ()
     journal = Journal(directory.journal, time.monotonic, Redactor(secrets))
-    with journal, asyncio.Runner(loop_factory=factory) as runner:
+    with exporters, journal, asyncio.Runner(loop_factory=factory) as runner:
         run = Run(scenario, target, options, directory, journal, outlet=outlet)
         with _polite_end(run, runner.get_loop()):
-            with live_view(journal, quiet):
+            with watching.view(journal, run, runner.get_loop()):
                 runner.run(run.execute())
             journal.flush()
             summary = write_reports(directory)

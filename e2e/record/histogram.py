@@ -6,7 +6,9 @@ is therefore exact and independent of the order. Negative values are kept in a m
 may be seen before its own end, and that is shown, not clamped.
 """
 
-from collections.abc import Iterable, Mapping
+import itertools
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 _SUB_BITS = 11
@@ -19,6 +21,12 @@ def _index(units: int) -> int:
     if shift <= 0:
         return units
     return (shift << _SUB_BITS) + (units >> shift)
+
+
+def _key(ms: float) -> int:
+    """Where a duration is counted: in their order. Negative ones are ~index, so that 0 and -0 do not meet."""
+    units = round(ms * 1000)
+    return _index(units) if units >= 0 else ~_index(-units)
 
 
 def _middle(index: int) -> float:
@@ -43,9 +51,7 @@ class Histogram:
         self.max: float | None = None
 
     def add(self, ms: float, times: int = 1) -> None:
-        units = round(ms * 1000)
-        # Negative buckets are stored as ~index, so that 0 and -0 do not meet.
-        key = _index(units) if units >= 0 else ~_index(-units)
+        key = _key(ms)
         self._counts[key] = self._counts.get(key, 0) + times
         self.count += times
         self.sum += ms * times
@@ -79,11 +85,18 @@ class Histogram:
             return None
         rank = max(1, -(-self.count * p // 100))
         seen = 0
-        for key in sorted(self._counts, key=_signed):
+        for key in sorted(self._counts):
             seen += self._counts[key]
             if seen >= rank:
                 return min(max(_signed(key) / 1000, self.min), self.max)
         return self.max
+
+    def cumulative(self, bounds: Sequence[float]) -> list[int]:
+        """How many samples lie at or below each of the rising `bounds` (ms), to the precision of their buckets."""
+        marks, counts = [_key(bound) for bound in bounds], [0] * (len(bounds) + 1)
+        for key, n in list(self._counts.items()):
+            counts[bisect_left(marks, key)] += n
+        return list(itertools.accumulate(counts[:-1]))
 
     @property
     def mean(self) -> float | None:

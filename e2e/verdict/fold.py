@@ -12,7 +12,7 @@ from e2e.verdict.reconnects import Reconnects
 from e2e.verdict.services import Service, ServiceLog
 from e2e.verdict.sessions import MAX_IDS, Session, chunk_ms
 from e2e.verdict.stored import differs, unstored
-from e2e.verdict.transcript import Segment, Tape
+from e2e.verdict.transcript import Segment, Tape, tape_named
 from e2e.verdict.understanding import MAX_LIVE, settle_beginning, understand
 
 Record = dict[str, Any]
@@ -236,8 +236,7 @@ class _Fold:
                 self.facts.curve.streams.change(t, -1)
 
     def _tape(self, name: str, planned: int) -> Tape | None:
-        named = [t for t in self.facts.tapes if t.name == name]
-        return next((t for t in named if t.chunks == planned), named[-1] if named else None)
+        return tape_named(self.facts.tapes, name, planned)
 
     def message(self, record: Record) -> None:
         session = self._session(record)
@@ -379,6 +378,9 @@ class _Fold:
     def arrivals(self, record: Record) -> None:
         self.facts.arrivals = record
 
+    def control(self, record: Record) -> None:
+        self.facts.controls.add(record)
+
     def drain(self, record: Record) -> None:
         self.facts.drains.add(record)
 
@@ -390,6 +392,6 @@ _KINDS = (
     *("run", "tape", "phase", "note", "end", "service", "log_source", "log", "lifecycle", "import_error"),
     *("import_use", "import_failure", "import_probe", "import_audit", "import_places"),
     *("error_line", "routes", "endpoint", "auth_refused", "session", "stream", "message", "sent", "conversation"),
-    *("stored", "wait", "webhook", "sends", "generator", "device", "arrivals", "drain", "check"),
+    *("stored", "wait", "webhook", "sends", "generator", "device", "arrivals", "control", "drain", "check"),
 )
 _HANDLERS = {kind: getattr(_Fold, kind) for kind in _KINDS}

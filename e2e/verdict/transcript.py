@@ -222,3 +222,9 @@ class Tape:
 def normalise(text: str) -> str:
     """The words that are compared: `NORMALISATION`."""
     return " ".join(_PUNCTUATION.sub(" ", _APOSTROPHES.sub("", text.lower())).split())
+
+
+def tape_named(tapes: list[Tape], name: str, planned: int) -> Tape | None:
+    """The one of that name, where several have it the one of `planned` chunks or else the last."""
+    named = [tape for tape in tapes if tape.name == name]
+    return next((tape for tape in named if tape.chunks == planned), named[-1] if named else None)
