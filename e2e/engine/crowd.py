@@ -172,7 +172,7 @@ class Crowd:
         self._finish_some("finished by hand")
 
     def pause(self, by: str) -> None:
-        """From now on no device begins, and the load's time stands still. Who is at work stays, also beyond its life."""
+        """No device begins, and the load's time stands still. Who is at work stays, if need be beyond its life."""
         if self.may_pause and self._stopped is None:
             self._stopped = self._clock()
             self._control("pause", by)

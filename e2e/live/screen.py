@@ -105,6 +105,8 @@ def _head(figures: LiveFigures) -> Text:
     left = figures.seconds_left
     if figures.paused_since is not None:
         head.append("  paused: no device begins", style="bold yellow")
+    elif figures.finishing and figures.phase == "stream":
+        head.append("  finishing: sessions close", style="bold yellow")
     elif left is not None:
         head.append(f", about {elapsed(left)} left")
     return head
@@ -117,14 +119,14 @@ def _bars(figures: LiveFigures, width: int) -> list[Text]:
         total = max(len(needed), len(figures.services))
         return [_bar("boot", up / total if total else 0.0, f"{up} of {total} services healthy", width)]
     bars = []
-    load, planned = figures.load, max(figures.most_planned, figures.active)
-    wanted = load.get("at_once") or 0
-    ramping = load.get("model") != "arrivals" and planned < wanted and figures.phase == "stream"
-    if load.get("settled") and ramping:
-        bars.append(_bar("ramp", planned / wanted, f"{planned} of {wanted} devices begun", width))
+    ramp = figures.ramp_share
+    if ramp is not None and figures.load.get("model") != "arrivals":
+        wanted = figures.load.get("at_once")
+        bars.append(_bar("ramp", ramp, f"{figures.planned} of {wanted} devices", width))
     share = figures.stream_share
     if share is not None:
-        bars.append(_bar("stream", share, chunk_words(figures), width))
+        words = chunk_words(figures)
+        bars.append(_bar("stream", share, f"{words} of these" if bars else words, width))
     return bars
 
 

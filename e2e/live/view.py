@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
+from rich.control import Control
 from rich.live import Live
 
 from e2e.live.screen import PHASES, Key, chunk_words, duration, elapsed, screen
@@ -51,6 +52,10 @@ class ScreenView:
 
     def _screen(self) -> RenderableType:
         size = self._console.size
+        if size != self._size:
+            # A terminal of another size has moved the lines that are there: nobody knows where to.
+            self._size = size
+            self._console.control(Control.clear(), Control.home())
         return Group(*screen(self._figures, self._keys(), size.width, size.height - 1))
 
 

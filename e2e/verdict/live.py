@@ -8,6 +8,7 @@ There is no clock but the records'; one comes at least once a second. Readers ma
 replaced whole, and what is iterated over is copied in one step.
 """
 
+import math
 from collections import Counter, deque
 from typing import Any, NamedTuple
 
@@ -42,11 +43,12 @@ OF_ALL += ("first_segment", "first_segment_speech")
 
 
 class _Stream(NamedTuple):
-    """`ends`: when its last piece is due (`t`; None: unpaced), `pieces` and `chunks` a second (0: unpaced)."""
+    """`ends`: when its last piece is due (`t`; None: unpaced), `pieces` a second (0: unpaced), and chunks in a piece: a
+    frame of the pusher holds a second."""
 
     ends: float | None
     pieces: float
-    chunks: float
+    per_piece: int
 
 
 class _Sample(NamedTuple):
@@ -92,14 +94,17 @@ class LiveFigures:
         self.chunks_planned = self.chunks_sent = 0
         self.streams = 0
         self.rate = self.rate_planned = self.message_rate = 0.0
-        self.most_planned = 0
         self.paused_since: float | None = None
+        self.finishing = False
         self.controls = 0
         self._tapes: list[Tape] = []
         self._paused = 0.0
         self._load_began: float | None = None
         self._longest = 0.0
-        self._probes: set[str] = set()
+        self._unpaid = 0
+        """Pieces of services looked at alone that the pacer has yet to count."""
+        self._probes: dict[str, str] = {}
+        """The kind of each."""
         self._live: dict[str, Session] = {}
         self._followed: set[str] = set()
         self._streams: dict[str, _Stream] = {}
@@ -147,30 +152,44 @@ class LiveFigures:
     @property
     def seconds_left(self) -> float | None:
         """About how long devices will still stream; None where that cannot be known, as while the load is paused."""
-        if self.phase != "stream" or self._load_began is None or self.paused_since is not None:
+        return None if self.paused_since is not None else self._left(self.t)
+
+    @property
+    def stream_share(self) -> float | None:
+        """How much of the streaming is done, 0 to 1: by time as far as that is known, else by chunks."""
+        now = self.t if self.paused_since is None else self.paused_since
+        left = self._left(now)
+        if left is not None and self._load_began is not None:
+            done = now - self._load_began - self._paused
+            return done / (done + left) if done > 0 else 0.0
+        return min(1.0, self.chunks_sent / self.chunks_planned) if self.chunks_planned else None
+
+    @property
+    def ramp_share(self) -> float | None:
+        """How far the load is on its way to its most devices, 0 to 1; None when it is there, or begins with them."""
+        settled = self.load.get("settled")
+        if not settled or self._load_began is None or self.phase != "stream" or self.finishing:
+            return None
+        now = self.t if self.paused_since is None else self.paused_since
+        share = (now - self._load_began - self._paused) / settled
+        return share if share < 1 else None
+
+    def _left(self, now: float) -> float | None:
+        if self.phase != "stream" or self._load_began is None or self.finishing:
             return None
         length = self.load.get("seconds")
         began = self._load_began + self._paused
         if length is not None and self.load.get("model") != "arrivals":
-            return max(0.0, began + length - self.t)
-        last = began + (self.load.get("settled") or length or 0.0)
-        if self.t < last:
+            return max(0.0, began + length - now)
+        last = began + (length or self.load.get("settled") or 0.0)
+        if now < last:
             # The last one has yet to begin, and plays as long as the others.
-            return last + self._longest - self.t if self._longest else None
+            return last + self._longest - now if self._longest else None
         ends = [stream.ends for stream in list(self._streams.values()) if stream.ends is not None]
         if ends:
-            return max(0.0, max(ends) - self.t)
+            return max(0.0, max(ends) - now)
         left = self.chunks_planned - self.chunks_sent
         return left / self.rate if left > 0 and self.rate > 0 else None
-
-    @property
-    def stream_share(self) -> float | None:
-        """How much of the streaming is done, 0 to 1: by time where the load has a length, else by chunks."""
-        length = self.load.get("seconds")
-        if length and self._load_began is not None:
-            paused = self._paused + (self.t - self.paused_since if self.paused_since is not None else 0.0)
-            return min(1.0, (self.t - self._load_began - paused) / length)
-        return min(1.0, self.chunks_sent / self.chunks_planned) if self.chunks_planned else None
 
     def recent_lateness(self) -> Histogram:
         """Of the last seconds (`WINDOW_SECONDS`)."""
@@ -199,6 +218,7 @@ class LiveFigures:
 
     def _control(self, record: Record) -> None:
         self.controls += 1
+        self.finishing |= record["what"] == "finish"
         if record["what"] == "pause":
             self.paused_since = record["t"]
         elif self.paused_since is not None and record["what"] in ("resume", "finish"):
@@ -242,7 +262,7 @@ class LiveFigures:
         sid, event = record["sid"], record["event"]
         if event == "connecting":
             if record.get("probe"):
-                self._probes.add(sid)
+                self._probes[sid] = str(record.get("kind"))
                 return
             self._begin(sid, record)
         if sid in self._probes:
@@ -312,6 +332,8 @@ class LiveFigures:
     def _stream(self, record: Record) -> None:
         sid = record["sid"]
         if sid in self._probes:
+            if record["event"] == "begin":
+                self._unpaid += math.ceil(record["planned"] / self._stream_of(record, self._probes[sid]).per_piece)
             return
         session = self._live.get(sid)
         if session is not None:
@@ -320,7 +342,8 @@ class LiveFigures:
                 self.findings.stream(session, record)
         self._plays_no_more(sid)
         if record["event"] == "begin":
-            stream = self._streams[sid] = self._stream_of(record)
+            stream = self._streams[sid] = self._stream_of(record, session.kind if session else "listen")
+            self._longest = max(self._longest, (stream.ends or 0.0) - record["start"])
             self._plan(stream, 1)
             self.chunks_planned += record["planned"]
 
@@ -329,23 +352,18 @@ class LiveFigures:
         if stream is not None:
             self._plan(stream, -1)
 
-    def _stream_of(self, record: Record) -> _Stream:
-        interval, planned = (record.get("interval_ms") or 0.0) / 1000, record["planned"]
+    def _stream_of(self, record: Record, kind: str) -> _Stream:
+        tape = tape_named(self._tapes, record["tape"], record["planned"])
+        per_piece = max(1, round(1000 / (tape.chunk_ms if tape else 100.0))) if kind == "pusher" else 1
+        interval = (record.get("interval_ms") or 0.0) / 1000
         if not interval:
-            return _Stream(None, 0.0, 0.0)
-        tape, pace = tape_named(self._tapes, record["tape"], planned), str(record.get("pace"))
-        speed = float(pace[:-1]) if pace.endswith("x") else 1.0
-        chunk = (tape.chunk_ms if tape else 100.0) / 1000
-        # A frame of the pusher holds a second of chunks.
-        per_piece = max(1, round(interval * speed / chunk))
-        seconds = planned / per_piece * interval
-        self._longest = max(self._longest, seconds)
-        return _Stream(record["start"] + seconds, 1 / interval, per_piece / interval)
+            return _Stream(None, 0.0, per_piece)
+        return _Stream(record["start"] + record["planned"] / per_piece * interval, 1 / interval, per_piece)
 
     def _plan(self, stream: _Stream, sign: int) -> None:
         self.streams = len(self._streams)
         self._pieces_a_second += sign * stream.pieces
-        self._chunks_a_second += sign * stream.chunks
+        self._chunks_a_second += sign * stream.pieces * stream.per_piece
         if not self._streams:
             self._pieces_a_second = self._chunks_a_second = 0.0  # and no rounding of floating point adds up
         elif self._pieces_a_second > 0:
@@ -353,7 +371,10 @@ class LiveFigures:
 
     def _sends(self, record: Record) -> None:
         self.generator.sends(record)
-        self.chunks_sent += round(record["n"] * self._per_piece)
+        # The pacer counts all; what is sent to a service alone goes before the stream.
+        probed = min(self._unpaid, record["n"])
+        self._unpaid -= probed
+        self.chunks_sent += round((record["n"] - probed) * self._per_piece)
         lateness = Histogram.from_dict(record["lateness"])
         self._window.append((record["t"], lateness))
         while self._window[0][0] < record["t"] - WINDOW_SECONDS:
@@ -361,7 +382,6 @@ class LiveFigures:
 
     def _generator(self, record: Record) -> None:
         self.sample = record
-        self.most_planned = max(self.most_planned, self.planned)
         sample = _Sample(record["t"], self.chunks_sent, self.message_count, self._chunks_a_second)
         self._samples.append(sample)
         first = self._samples[0]

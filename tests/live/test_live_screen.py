@@ -56,9 +56,9 @@ def test_one_screen_says_all_that_matters(tmp_path):
     shown = "\n".join(lines)
     assert len(lines) <= 24
     assert lines[0].startswith("smoke against standin  streaming 0:")
-    assert "3 of 10 devices begun" in shown and "10 of 300 chunks" in shown
+    assert "3 of 10 devices" in shown and "10 of 300 chunks of these" in shown
     for words in (
-        *("2 playing, 2 of 3 devices at work, 2 sessions open", "7 arrivals dropped", "late by p50 0.4 ms"),
+        *("2 playing", "2 of 3 devices at work, 2 sessions open", "7 arrivals dropped", "late by p50 0.4 ms"),
         *("healthy, 50% of a core, 310 MB", "43% of a core, 120 MB, loop late by 1.2 ms", "transcript", "ping"),
         *("ready", "first segment", "import 1", "log 1", "failed 1", "closed 1011 × 1", "closed", "a word"),
         *("q finish", "p pause", "+ - users", "Ctrl-C interrupt"),
@@ -119,6 +119,8 @@ def test_while_paused_the_screen_says_so_and_promises_no_end(tmp_path):
     assert "left" in text_of(figures)[0]
     figures.take({"t": figures.t, "type": "control", "what": "pause", "by": "key p", "users": 3})
     assert "paused" in text_of(figures)[0] and "left" not in text_of(figures)[0]
+    figures.take({"t": figures.t, "type": "control", "what": "finish", "by": "key q", "users": 3})
+    assert "finishing" in text_of(figures)[0] and "left" not in text_of(figures)[0]
 
 
 def test_elapsed_time_is_as_short_as_it_can_be():

@@ -64,12 +64,22 @@ def test_at_the_end_they_are_those_of_the_report(tmp_path):
     assert figures.open_sessions == figures.streams == 0 and not figures._live and not figures._streams
 
 
-def test_a_service_alone_is_not_the_stream(tmp_path):
-    with journal(tmp_path) as j:
-        j.run()
-        j.probe()
-    figures = figures_of(tmp_path)
-    assert not figures.sessions and not figures.chunks_planned and not figures.latencies
+def test_a_service_alone_is_not_the_stream(followed):
+    j, figures = followed
+    j.run()
+    j.tape()
+    j.write("session", sid="p1", kind="pusher", uid="u", event="connecting", url="ws://x", probe=True)
+    play = {"tape": "podcast", "planned": 30, "pace": "realtime", "interval_ms": 1000.0}
+    j.write("stream", sid="p1", event="begin", start=0.5, **play)
+    j.write("message", sid="p1", kind="pusher.201", data={}, bytes=9)
+    j.write("session", sid="p1", kind="pusher", uid="u", event="closed", code=1006)
+    assert not any((figures.sessions, figures.chunks_planned, figures.latencies, figures.messages, figures.close_codes))
+    j.begin(j.connecting())
+    # The pacer counts both, and tells of them together.
+    j.write("sends", n=2, late=0, streams=1, lateness=Histogram().to_dict())
+    assert figures.chunks_sent == 0
+    j.write("sends", n=8, late=0, streams=1, lateness=Histogram().to_dict())
+    assert figures.chunks_sent == 7
 
 
 def test_of_many_sessions_the_first_are_followed_whole_and_the_others_up_to_their_first_words(followed, monkeypatch):
