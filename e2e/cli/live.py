@@ -13,7 +13,7 @@ from e2e.live.keys import KeyReader, keyboard, quick_turns
 from e2e.live.screen import Key
 from e2e.live.view import PlainLines, ScreenView
 from e2e.record.journal import Journal
-from e2e.verdict.live import KINDS, LiveFigures
+from e2e.verdict.live import LiveFigures
 
 SHARE = 0.1
 """Of the users that there are, so many more or fewer with each key."""
@@ -50,7 +50,8 @@ class Watching:
         figures, exported = self._figures, (self._prometheus, self._otel) != (None, None)
         with ExitStack() as stack:
             if exported or not self._quiet:
-                stack.callback(journal.subscribe(figures.take, *KINDS))
+                for kind, reader in figures.readers().items():
+                    stack.callback(journal.subscribe(reader, kind))
                 stack.enter_context(quick_turns())
             if not self._quiet:
                 console = Console(stderr=True)

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 from rich.text import Text
 
-from e2e.record.histogram import Histogram
 from e2e.report.text import one_line
 from e2e.report.view_timeline import since
 from e2e.verdict.live import FOLLOWED, OF_ALL, LiveFigures
@@ -156,8 +155,9 @@ def _stream(figures: LiveFigures) -> list[Row]:
         sending.append(" chunks/s")
     recent, ever = figures.recent_lateness(), figures.generator.lateness
     if recent.count and str((figures.run.get("options") or {}).get("pace") or REALTIME) == REALTIME:
-        three = ", ".join(f"{name} {duration(value)}" for name, value in _percentiles(recent, 50, 99))
-        sending.append(f", late by {three}", style="" if (recent.max or 0) < 50 else "yellow")
+        median, worse = recent.percentiles(50, 99)
+        words = f"p50 {duration(median)}, p99 {duration(worse)}, max {duration(recent.max)}"
+        sending.append(f", late by {words}", style="" if (recent.max or 0) < 50 else "yellow")
         rows += [Row(2, sending), Row(5, _line("", f"in all: p99 {duration(ever.percentile(99))}, "))]
         rows[-1].text.append(f"max {duration(ever.max)}; more than half a chunk late: {figures.generator.late}")
     else:
@@ -197,7 +197,7 @@ def _latencies(figures: LiveFigures) -> list[Row]:
     rows = [Row(7, Text(f"{'latency':<18}{'p50':>10}{'p95':>10}{'p99':>10}{'max':>10}{'count':>9}", style="dim"))]
     for n, metric in enumerate(shown):
         histogram = known[metric]
-        cells = [duration(histogram.percentile(p)) for p in (50, 95, 99)] + [duration(histogram.max)]
+        cells = [duration(ms) for ms in (*histogram.percentiles(50, 95, 99), histogram.max)]
         line = Text(f"{metric.replace('_', ' '):<18}{''.join(f'{c:>10}' for c in cells)}{histogram.count:>9}")
         if some and metric not in OF_ALL:
             line.append(f" of {FOLLOWED} at a time", style="dim")
@@ -252,10 +252,6 @@ def _used(record: Record) -> str:
     if record.get("rss_mb") is not None:
         parts.append(f"{record['rss_mb']:.0f} MB")
     return "".join(f", {part}" for part in parts)
-
-
-def _percentiles(histogram: Histogram, *percents: int) -> list[tuple[str, float | None]]:
-    return [*((f"p{p}", histogram.percentile(p)) for p in percents), ("max", histogram.max)]
 
 
 _STATUS = {"healthy": "green", "exited": "bold red", "unhealthy": "bold red"}

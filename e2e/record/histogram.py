@@ -11,6 +11,9 @@ from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+SHOWN = (50, 90, 95, 99)
+"""Percentiles of a summary."""
+
 _SUB_BITS = 11
 _SUB = 1 << _SUB_BITS
 
@@ -81,15 +84,21 @@ class Histogram:
 
         Nearest-rank definition: the ceil(p/100 * n)-th smallest sample, to the precision of its bucket.
         """
-        if not self.count:
-            return None
-        rank = max(1, -(-self.count * p // 100))
-        seen = 0
-        for key in sorted(self._counts):
-            seen += self._counts[key]
-            if seen >= rank:
-                return min(max(_signed(key) / 1000, self.min), self.max)
-        return self.max
+        return self.percentiles(p)[0]
+
+    def percentiles(self, *rising: float) -> list[float | None]:
+        """Several of them at the cost of one."""
+        count, found = self.count, []
+        if count:
+            keys, seen = iter(sorted(self._counts)), 0
+            key = -1
+            for p in rising:
+                rank = max(1, -(-count * p // 100))
+                while seen < rank and (following := next(keys, None)) is not None:
+                    key = following
+                    seen += self._counts[key]
+                found.append(min(max(_signed(key) / 1000, self.min), self.max))
+        return found or [None] * len(rising)
 
     def cumulative(self, bounds: Sequence[float]) -> list[int]:
         """How many samples lie at or below each of the rising `bounds` (ms), to the precision of their buckets."""
@@ -109,8 +118,7 @@ class Histogram:
     def summary(self) -> dict[str, float | int | None]:
         """`{"count", "p50", "p90", "p95", "p99", "max"}`, durations in ms rounded to a microsecond."""
         out: dict[str, float | int | None] = {"count": self.count}
-        for p in (50, 90, 95, 99):
-            value = self.percentile(p)
+        for p, value in zip(SHOWN, self.percentiles(*SHOWN), strict=True):
             out[f"p{p}"] = None if value is None else round(value, 3)
         out["max"] = None if self.max is None else round(self.max, 3)
         return out

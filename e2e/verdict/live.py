@@ -4,12 +4,13 @@ Everything by the classes that judge the run afterwards, as far as that is cheap
 counted. What messages say is followed of the first sessions only (`FOLLOWED` at a time), and of the others up to their
 first words: to follow the segments of thousands would cost the generator more than to receive them.
 
-There is no clock but the records'; one comes at least once a second. Readers may be in other threads: figures are
+There is no clock but the records'; some come every second. Who reads may be in other threads: figures are
 replaced whole, and what is iterated over is copied in one step.
 """
 
 import math
 from collections import Counter, deque
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from e2e.record.histogram import Histogram
@@ -26,7 +27,7 @@ from e2e.verdict.understanding import AGAIN, BEHIND_SECONDS
 
 Record = dict[str, Any]
 
-FOLLOWED = 50
+FOLLOWED = 20
 """Sessions at a time whose every message is followed."""
 
 WINDOW_SECONDS = 10.0
@@ -61,9 +62,10 @@ class _Sample(NamedTuple):
 
 
 class LiveFigures:
-    """Give `take` every record of `KINDS`, in order.
+    """Give it every record of `KINDS`, in order: all to `take`, or each type to its own of `readers`.
 
-    `t` is the last record's, in seconds since the run began. Counters count from there too. Rates are a second.
+    `t` is in seconds since the run began, and moves at least once a second. Counters count from there. Rates are a
+    second's.
     """
 
     def __init__(self) -> None:
@@ -78,7 +80,6 @@ class LiveFigures:
         self.last_failure: Record | None = None
         self.close_codes = BoundedCounter(20)
         self.messages = BoundedCounter()
-        self.message_count = 0
         self.heard: Any = None
         self.latencies = Latencies(in_series=frozenset())
         self.findings = Findings()
@@ -114,9 +115,14 @@ class LiveFigures:
         self._samples: deque[_Sample] = deque(maxlen=4)
         self._pace, self._heartbeat = "realtime", 10.0
 
+    def readers(self) -> dict[str, Callable[[Record], None]]:
+        """By type of record, what takes it: give them all, in order."""
+        return {kind: getattr(self, f"_{kind}") for kind in KINDS}
+
     def take(self, record: Record) -> None:
-        self.t = record["t"]
-        _HANDLERS[record["type"]](self, record)
+        """The same for a record of any type."""
+        if record["type"] in _KNOWN:
+            getattr(self, f"_{record['type']}")(record)
 
     # -- what is made of it ------------------------------------------------------------------------------------
 
@@ -125,6 +131,10 @@ class LiveFigures:
         """`model`, `text`, `at_once`, `seconds` and `settled` of the run's load, as far as known."""
         load = (self.run.get("options") or {}).get("load")
         return load if isinstance(load, dict) else {}
+
+    @property
+    def message_count(self) -> int:
+        return sum(list(self.messages.values()))
 
     @property
     def open_sessions(self) -> int:
@@ -211,12 +221,14 @@ class LiveFigures:
             self._tapes.append(Tape.from_record(record))
 
     def _phase(self, record: Record) -> None:
+        self.t = record["t"]
         if record["state"] == "begin":
             self.phase, self.phase_began = record["phase"], record["t"]
             if self.phase == "stream":
                 self._load_began = record["t"]
 
     def _control(self, record: Record) -> None:
+        self.t = record["t"]
         self.controls += 1
         self.finishing |= record["what"] == "finish"
         if record["what"] == "pause":
@@ -259,6 +271,7 @@ class LiveFigures:
     # -- sessions ----------------------------------------------------------------------------------------------
 
     def _session(self, record: Record) -> None:
+        self.t = record["t"]
         sid, event = record["sid"], record["event"]
         if event == "connecting":
             if record.get("probe"):
@@ -300,8 +313,11 @@ class LiveFigures:
         sid, kind = record["sid"], record["kind"]
         if sid in self._probes:
             return
-        self.messages.count(kind)
-        self.message_count += 1
+        messages = self.messages
+        if kind in messages:
+            messages[kind] += 1  # without a call: this is done thousands of times a second
+        else:
+            messages.count(kind)
         if kind == "transcript":
             self.heard = record["data"]
         session = self._live.get(sid)
@@ -330,6 +346,7 @@ class LiveFigures:
     # -- the stream --------------------------------------------------------------------------------------------
 
     def _stream(self, record: Record) -> None:
+        self.t = record["t"]
         sid = record["sid"]
         if sid in self._probes:
             if record["event"] == "begin":
@@ -381,6 +398,7 @@ class LiveFigures:
             self._window.popleft()
 
     def _generator(self, record: Record) -> None:
+        self.t = record["t"]
         self.sample = record
         sample = _Sample(record["t"], self.chunks_sent, self.message_count, self._chunks_a_second)
         self._samples.append(sample)
@@ -395,11 +413,10 @@ class LiveFigures:
         self.started, self.dropped = record["started"], record["dropped"]
 
 
-_KINDS = (
+KINDS = (
     *("run", "tape", "phase", "control", "service", "resources", "error_line", "import_error", "import_failure"),
     *("import_audit", "session", "message", "sent", "stream", "sends", "generator", "arrivals"),
 )
-_HANDLERS = {kind: getattr(LiveFigures, f"_{kind}") for kind in _KINDS}
-
-KINDS = tuple(_HANDLERS)
 """The types of records that the figures are made of."""
+
+_KNOWN = frozenset(KINDS)
