@@ -41,7 +41,7 @@ class Watching:
             if self._otel is not None:
                 from e2e.live.otel import otel_push
 
-                stack.enter_context(otel_push(self._figures, self._otel, lambda text: click.echo(text, err=True)))
+                stack.enter_context(otel_push(self._figures, self._otel, _warn))
             return stack.pop_all()
 
     @contextmanager
@@ -60,6 +60,10 @@ class Watching:
                 else:
                     stack.callback(journal.subscribe(PlainLines(console, figures).take, *PlainLines.KINDS))
             yield
+
+
+def _warn(text: str) -> None:
+    click.echo(f"e2e: {text}", err=True)
 
 
 def shows_screen(console: Console) -> bool:

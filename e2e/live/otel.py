@@ -76,13 +76,13 @@ def otel_push(figures: LiveFigures, given: str, warn: Callable[[str], None]) -> 
     name = os.environ.get("OTEL_SERVICE_NAME") or PREFIX
     provider = MeterProvider([reader], Resource.create({"service.name": name}), shutdown_on_exit=False)
     _instruments(provider.get_meter(PREFIX), figures)
-    with _told() as told:
-        try:
-            yield
-        finally:
-            provider.shutdown(timeout_millis=LAST_SECONDS * 1000)
-    if told:
-        warn(f"OpenTelemetry: not all figures arrived at {_shown(url)}: {told[-1]}")
+    _listen_to_complaints()
+    try:
+        yield
+    finally:
+        provider.shutdown(timeout_millis=LAST_SECONDS * 1000)
+    if _complaints.last:
+        warn(f"OpenTelemetry: not all figures arrived at {_shown(url)}: {_complaints.last}")
 
 
 def _instruments(meter: Any, figures: LiveFigures) -> None:
@@ -157,24 +157,27 @@ def _name(metric: table.Metric) -> str:
     return f"{name}.duration" if metric.name == "run" and metric.kind == "gauge" else name
 
 
-@contextmanager
-def _told() -> Iterator[list[str]]:
-    """What the library complains of: it must not be written across the screen, and is said once."""
-    told: list[str] = []
+class _Complaints(logging.Handler):
+    """What the library complains of: it must not be written across the screen, and is said once. It stays: its threads
+    may have something to say when everything is over."""
 
-    class Handler(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            told[:] = [one_line(Redactor().text(record.getMessage()), 200)]
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.last = ""
 
-    logger, handler = logging.getLogger("opentelemetry"), Handler(logging.WARNING)
-    before = logger.propagate
-    logger.addHandler(handler)
-    logger.propagate = False
-    try:
-        yield told
-    finally:
-        logger.removeHandler(handler)
-        logger.propagate = before
+    def emit(self, record: logging.LogRecord) -> None:
+        self.last = one_line(Redactor().text(record.getMessage()), 200)
+
+
+_complaints = _Complaints()
+
+
+def _listen_to_complaints() -> None:
+    logger = logging.getLogger("opentelemetry")
+    if _complaints not in logger.handlers:
+        logger.addHandler(_complaints)
+        logger.propagate = False
+    _complaints.last = ""
 
 
 def _not_installed() -> UsageError:

@@ -29,6 +29,8 @@ class ScreenView:
     def __init__(self, console: Console, figures: LiveFigures, keys: Callable[[], Sequence[Key]]) -> None:
         self._console, self._figures, self._keys = console, figures, keys
         self._size = console.size
+        self._state: Any = None
+        self._lines: RenderableType = ""
         self._live = Live(
             get_renderable=self._screen,
             console=console,
@@ -51,12 +53,16 @@ class ScreenView:
         self._live.stop()
 
     def _screen(self) -> RenderableType:
-        size = self._console.size
+        size, figures, keys = self._console.size, self._figures, tuple(self._keys())
         if size != self._size:
             # A terminal of another size has moved the lines that are there: nobody knows where to.
             self._size = size
             self._console.control(Control.clear(), Control.home())
-        return Group(*screen(self._figures, self._keys(), size.width, size.height - 1))
+        # Most figures are new once a second, and percentiles cost too much to be made more often.
+        state = figures.sample.get("t"), figures.phase, figures.controls, figures.sessions["failed"], keys, size
+        if state != self._state:
+            self._state, self._lines = state, Group(*screen(figures, keys, size.width, size.height - 1))
+        return self._lines
 
 
 class PlainLines:
