@@ -193,13 +193,12 @@ def _latencies(figures: LiveFigures) -> list[Row]:
     shown = [metric for metric in LATENCIES if metric in known and known[metric].count][:MAX_LATENCIES]
     if not shown:
         return []
-    some = figures.sessions["connecting"] > FOLLOWED
     rows = [Row(7, Text(f"{'latency':<18}{'p50':>10}{'p95':>10}{'p99':>10}{'max':>10}{'count':>9}", style="dim"))]
     for n, metric in enumerate(shown):
         histogram = known[metric]
         cells = [duration(ms) for ms in (*histogram.percentiles(50, 95, 99), histogram.max)]
         line = Text(f"{metric.replace('_', ' '):<18}{''.join(f'{c:>10}' for c in cells)}{histogram.count:>9}")
-        if some and metric not in OF_ALL:
+        if figures.some_followed and metric not in OF_ALL:
             line.append(f" of {FOLLOWED} at a time", style="dim")
         rows.append(Row(7 if n else 6, line))
     return rows
@@ -210,7 +209,7 @@ def _errors(figures: LiveFigures) -> list[Row]:
     counts = {
         "import": figures.imports.total + figures.found_by_audit,
         "log": figures.errors.first.total,
-        "protocol": findings,
+        f"protocol (in {FOLLOWED} sessions)" if figures.some_followed else "protocol": findings,
         "failed": figures.sessions["failed"],
     }
     closes = {code: n for code, n in dict(figures.close_codes).items() if code != "1000"}

@@ -146,6 +146,11 @@ class LiveFigures:
         return len(self._followed)
 
     @property
+    def some_followed(self) -> bool:
+        """Whether there were more sessions than are followed."""
+        return self.sessions["connecting"] > FOLLOWED
+
+    @property
     def active(self) -> int:
         """Devices at work."""
         return self.sample.get("active") or 0

@@ -66,6 +66,18 @@ def test_one_screen_says_all_that_matters(tmp_path):
         assert words in shown, (words, shown)
 
 
+def test_what_is_known_of_some_sessions_only_says_so(tmp_path, monkeypatch):
+    figures = busy(tmp_path, devices=5)
+    assert "protocol 0" in "\n".join(text_of(figures))
+    monkeypatch.setattr("e2e.verdict.live.FOLLOWED", 2)
+    monkeypatch.setattr("e2e.live.screen.FOLLOWED", 2)
+    shown = text_of(figures, 100, 40)
+    assert any("protocol (in 2 sessions) 0" in line for line in shown)
+    (lag,) = [line for line in shown if line.startswith("transcript lag")]
+    (ready,) = [line for line in shown if line.startswith("ready")]
+    assert lag.endswith("of 2 at a time") and "at a time" not in ready
+
+
 @pytest.mark.parametrize("word", ("a word", HOSTILE), ids=("plain", "hostile"))
 def test_no_line_is_ever_wider_and_no_screen_higher_than_the_terminal(tmp_path, word):
     figures = busy(tmp_path, word)
