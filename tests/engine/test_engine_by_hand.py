@@ -199,7 +199,18 @@ def test_finishing_ends_each_device_politely_and_the_run_is_no_interrupted_one(t
     assert len(stage.left) == stage.at_end >= 50
     assert [r["why"] for r in stage.records.of("device")] == ["finished by hand"] * stage.at_end
     assert stage.controls()[-1] == ("finish", stage.at_end)
-    assert stage.length < 27
+    assert stage.length < 27 and (stage.counts.planned, stage.counts.dropped) == (0, 0)
+
+
+def test_finishing_does_not_wait_for_users_that_were_to_come(tmp_path):
+    async def hand(stage):
+        await asyncio.sleep(1.5)
+        stage.crowd.pause("key p")
+        stage.crowd.add(3, "key +")
+        stage.crowd.finish("key q")
+
+    stage = Stage(Load.users(5, ramp="10s"), hand, tmp_path)
+    assert len(stage.began) == 1 and stage.length == pytest.approx(2, abs=0.1)
 
 
 def test_many_at_once_are_a_herd_neither_when_they_begin_nor_when_they_end(tmp_path):

@@ -46,10 +46,11 @@ async def test_the_terminal_is_restored_when_something_breaks(terminal):
 
 async def test_a_terminal_that_goes_away_is_asked_no_more():
     ours, theirs = os.openpty()
-    pressed = []
-    with KeyReader(asyncio.get_running_loop(), theirs, pressed.append, lambda: None, lambda: None):
+    pressed, loop = [], asyncio.get_running_loop()
+    with KeyReader(loop, theirs, pressed.append, lambda: None, lambda: None):
         os.close(ours)
         await asyncio.sleep(0.05)
+        assert not loop.remove_reader(theirs)  # it was done already
     os.close(theirs)
     assert not pressed
 

@@ -1,5 +1,6 @@
 """OpenTelemetry: what arrives at a receiver that speaks OTLP over HTTP, and what is never sent."""
 
+import logging
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -122,11 +123,15 @@ def test_nothing_follows_a_receiver_that_sends_its_clients_elsewhere(figures, re
 
 def test_a_receiver_that_refuses_is_one_warning_and_nothing_else(figures, receiver, capsys):
     receiver.status = 400
-    warnings = []
+    warnings, said = [], []
+    handler = logging.Handler()
+    handler.emit = said.append
+    logging.getLogger().addHandler(handler)
     with otel_push(figures, receiver.url, warnings.append):
         pass
+    logging.getLogger().removeHandler(handler)
     assert len(warnings) == 1 and "\n" not in warnings[0]
-    assert capsys.readouterr() == ("", "")
+    assert capsys.readouterr() == ("", "") and not said
 
 
 def test_where_to_send_is_what_the_user_said_and_nowhere_else():
