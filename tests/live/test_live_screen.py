@@ -191,11 +191,13 @@ def test_plain_lines_tell_of_progress_every_few_seconds_by_the_time_of_the_recor
         for second in range(1, 13):
             j.at(second)
             j.write("generator", planned=1, active=1)
+            j.write("arrivals", started=1, dropped=7)
         for n in range(50):
             j.failed(session, "closed", f"gone {n}")
         j.write("control", what="users", by="key +", users=2, change=1)
     lines = console.file.getvalue().splitlines()
     assert sum("0 of 100 chunks, 1 of 1 devices at work, 1 messages" in line for line in lines) == 2
+    assert any("7 arrivals dropped, about 0:0" in line for line in lines)
     assert sum("failed: gone" in line for line in lines) == 20
     assert [line.split("s  ")[1] for line in lines[:3]] == ["pusher healthy", "backend healthy", "streaming"]
     assert lines[-1].endswith("by hand: users, 2 users")
