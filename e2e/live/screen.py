@@ -208,7 +208,8 @@ def _latencies(figures: LiveFigures) -> list[Row]:
 def _errors(figures: LiveFigures) -> list[Row]:
     findings = sum(g.count for g in dict(figures.findings.groups).values() if g.rule.severity == "error")
     counts = {
-        "import": figures.imports.total + figures.found_by_audit,
+        "import": figures.imports.total,
+        **({"audit": figures.found_by_audit} if figures.found_by_audit else {}),
         "log": figures.errors.first.total,
         f"protocol (in {FOLLOWED} sessions)" if figures.some_followed else "protocol": findings,
         "failed": figures.sessions["failed"],
