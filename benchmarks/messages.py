@@ -1,10 +1,11 @@
 """What one server message costs the generator: `python -m benchmarks.messages`.
 
 Prints microseconds of processor time (`getrusage`, user and system) per message, the median of several passes, by part.
-The **live** path is what happens when a message comes: it is decoded, followed, and written into the journal. The
-**fold** path is what happens to it in the evaluation: its record is read back, goes through the state table, its
-segments are accounted for and its latencies taken. `together` is decoding, state table, segments and metrics: what has
-to be understood of a message, whoever wrote it down.
+The **live** path is what happens when a message comes: it is decoded, followed, and written into the journal; where
+somebody watches the run, the live figures come on top (here of a session whose words they do not follow). The **fold**
+path is what happens to it in the evaluation: its record is read back, goes through the state table, its segments are
+accounted for and its latencies taken. `together` is decoding, state table, segments and metrics: what has to be
+understood of a message, whoever wrote it down.
 
 The messages are those of five-minute listen sessions: the start, a `ping` every 10 s, and a transcript every 0.6 s of
 speech, with one to three segments that grow word by word; now and then a segment is deleted.
@@ -28,6 +29,7 @@ from e2e.record.journal import Journal, read_journal
 from e2e.record.redact import Redactor
 from e2e.verdict.findings import Findings
 from e2e.verdict.fold import read_facts
+from e2e.verdict.live import LiveFigures
 from e2e.verdict.sessions import Latencies, Session
 from e2e.verdict.transcript import Transcript
 
@@ -122,6 +124,8 @@ def run_pass(sessions: list[list[tuple[float, str]]], directory: Path) -> dict[s
             findings.session(judged[record["sid"]], record)
     times["state table"] = _timed(lambda: [findings.message(judged[r["sid"]], r) for r in said])
     times["segments"] = _timed(lambda: _account(said, {sid: s.transcript for sid, s in transcripts.items()}))
+    figures = LiveFigures().readers()["message"]
+    times["live figures"] = _timed(lambda: [figures(record) for record in said])
     both = _timed(lambda: [followed[r["sid"]].message(r, latencies) for r in said])
     times["metrics"] = both - times["segments"]
     times["fold total"] = _timed(lambda: read_facts(read_journal(path)))
@@ -160,6 +164,7 @@ ROWS = (
     ("live", "decode"),
     ("live", "journal write and rest"),
     ("live", "live total"),
+    ("live", "live figures"),
     ("fold", "journal read"),
     ("fold", "state table"),
     ("fold", "segments"),
