@@ -12,7 +12,8 @@ from rich.text import Text
 
 from e2e.report.text import one_line
 from e2e.report.view_timeline import since
-from e2e.verdict.live import FOLLOWED, OF_ALL, LiveFigures
+from e2e.verdict.followed import FOLLOWED, OF_ALL
+from e2e.verdict.live import LiveFigures
 from e2e.verdict.metrics import REALTIME
 from e2e.verdict.transcript import segments_of
 

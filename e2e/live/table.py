@@ -156,7 +156,12 @@ TABLE = (
     Metric("send_lateness", "histogram", "Actual - intended send instant", _lateness, "seconds"),
     Metric("messages", "counter", "Messages of the services, by type", _counts("type", lambda f: f.messages)),
     Metric("latency", "histogram", "Latencies by metric, as the report defines them", _latencies, "seconds"),
-    Metric("sessions_followed", "gauge", "Sessions whose every message is understood", _one(lambda f: f.followed)),
+    Metric(
+        "sessions_followed",
+        "gauge",
+        "Sessions whose every message is understood",
+        _one(lambda f: len(f.followed.whole)),
+    ),
     Metric("findings", "counter", "Protocol findings in the sessions that are followed", _findings),
     # No counter: what the probe saw and the log then tells is counted once.
     Metric("import_errors", "gauge", "Import errors seen in logs and by the probe", _one(lambda f: f.imports.total)),

@@ -1,8 +1,8 @@
 """The figures of a run as it goes: fed with the journal's records, read by the live screen and by the exporters.
 
 Everything by the classes that judge the run afterwards, as far as that is cheap enough beside a stream. Each message is
-counted. What messages say is followed of the first sessions only (`FOLLOWED` at a time), and of the others up to their
-first words: to follow the segments of thousands would cost the generator more than to receive them.
+counted; what messages say is followed of some sessions (`e2e.verdict.followed`): to follow the segments of thousands
+would cost the generator more than to receive them.
 
 There is no clock but the records'; some come every second. Who reads may be in other threads: figures are
 replaced whole, and what is iterated over is copied in one step.
@@ -15,32 +15,20 @@ from typing import Any, NamedTuple
 
 from e2e.record.histogram import Histogram
 from e2e.verdict.bounded import BoundedCounter
-from e2e.verdict.facts import Facts
 from e2e.verdict.findings import Findings
+from e2e.verdict.followed import FOLLOWED, Followed
 from e2e.verdict.logs import ErrorLines, ImportProblems
-from e2e.verdict.metrics import METRICS, Latencies
+from e2e.verdict.metrics import Latencies
 from e2e.verdict.services import Service
-from e2e.verdict.sessions import Session
 from e2e.verdict.tally import Generator
 from e2e.verdict.transcript import Tape, tape_named
-from e2e.verdict.understanding import AGAIN, BEHIND_SECONDS
 
 Record = dict[str, Any]
-
-FOLLOWED = 20
-"""Sessions at a time whose every message is followed."""
 
 WINDOW_SECONDS = 10.0
 """What "now" means for lateness; rates are those of the last three samples."""
 
-MAX_SEGMENTS = 32
-"""Segments of a followed session that are kept before those that will not change any more are counted."""
-
 MAX_TAPES = 100
-
-OF_ALL = ("connect", "handshake", "ready", *sorted(m for m in METRICS if m.startswith("step_")))
-OF_ALL += ("first_segment", "first_segment_speech")
-"""Latencies of every session; the others are those of the sessions that are followed."""
 
 
 class _Stream(NamedTuple):
@@ -81,8 +69,7 @@ class LiveFigures:
         self.close_codes = BoundedCounter(20)
         self.messages = BoundedCounter()
         self.heard: Any = None
-        self.latencies = Latencies(in_series=frozenset())
-        self.findings = Findings()
+        self.followed = Followed()
         self.errors, self.imports = ErrorLines(), ImportProblems()
         self.found_by_audit = 0
         self.last_errors: deque[tuple[float, str, str]] = deque(maxlen=5)
@@ -106,14 +93,11 @@ class LiveFigures:
         """Pieces of services looked at alone that the pacer has yet to count."""
         self._probes: dict[str, str] = {}
         """The kind of each."""
-        self._live: dict[str, Session] = {}
-        self._followed: set[str] = set()
         self._streams: dict[str, _Stream] = {}
         self._pieces_a_second = self._chunks_a_second = 0.0
         self._per_piece = 1.0
         self._window: deque[tuple[float, Histogram]] = deque()
         self._samples: deque[_Sample] = deque(maxlen=4)
-        self._pace, self._heartbeat = "realtime", 10.0
 
     def readers(self) -> dict[str, Callable[[Record], None]]:
         """By type of record, what takes it: give them all, in order."""
@@ -141,9 +125,12 @@ class LiveFigures:
         return self.sessions["open"] - self.sessions["closed"]
 
     @property
-    def followed(self) -> int:
-        """Sessions that are followed now."""
-        return len(self._followed)
+    def latencies(self) -> Latencies:
+        return self.followed.latencies
+
+    @property
+    def findings(self) -> Findings:
+        return self.followed.findings
 
     @property
     def some_followed(self) -> bool:
@@ -217,9 +204,7 @@ class LiveFigures:
 
     def _run(self, record: Record) -> None:
         self.run = record
-        facts = Facts(run=record)
-        self._pace, self._heartbeat = facts.pace, facts.heartbeat
-        self.findings.target(record.get("target") or {})
+        self.followed.run(record)
 
     def _tape(self, record: Record) -> None:
         if len(self._tapes) < MAX_TAPES:
@@ -282,7 +267,7 @@ class LiveFigures:
             if record.get("probe"):
                 self._probes[sid] = str(record.get("kind"))
                 return
-            self._begin(sid, record)
+            self.followed.begin(sid, record)
         if sid in self._probes:
             return
         self.sessions[event] += 1
@@ -293,26 +278,13 @@ class LiveFigures:
             self._plays_no_more(sid)
             if record.get("code") is not None:
                 self.close_codes.count(str(record["code"]))
-        session = self._live.get(sid)
-        if session is None:
-            return
-        session.event(record, self.latencies)
-        if sid in self._followed:
-            self.findings.session(session, record)
-        if event == "closed" or (event == "failed" and session.opened is None):
-            self._end(session)
+        session = self.followed.get(sid)
+        if session is not None:
+            self.followed.event(session, record)
 
-    def _begin(self, sid: str, record: Record) -> None:
-        self._live[sid] = Session(sid, str(record.get("kind") or "listen"), self._pace, heartbeat=self._heartbeat)
-        if len(self._followed) < FOLLOWED:
-            self._followed.add(sid)
-
-    def _end(self, session: Session) -> None:
-        del self._live[session.sid]
-        if session.sid in self._followed:
-            self._followed.discard(session.sid)
-            session.settle(self.latencies, self.t)
-            self.findings.settle(session)
+    def _device(self, record: Record) -> None:
+        if record.get("event") == "ended":
+            self.followed.left(record.get("device"))
 
     def _message(self, record: Record) -> None:
         sid, kind = record["sid"], record["kind"]
@@ -325,28 +297,14 @@ class LiveFigures:
             messages.count(kind)
         if kind == "transcript":
             self.heard = record["data"]
-        session = self._live.get(sid)
+        session = self.followed.get(sid)
         if session is not None:
-            self._follow(session, record)
-
-    def _follow(self, session: Session, record: Record) -> None:
-        session.message(record, self.latencies)
-        if session.sid not in self._followed:
-            if session.first_transcript is not None:
-                del self._live[session.sid]
-            return
-        self.findings.message(session, record)
-        if len(session.transcript.segments) > (session.next_cut or MAX_SEGMENTS):
-            settled = session.transcript.take_before(session.transcript.cursor - BEHIND_SECONDS)
-            session.settle_segments(settled.values(), self.latencies)
-            session.next_cut = len(session.transcript.segments) + AGAIN
+            self.followed.message(session, record)
 
     def _sent(self, record: Record) -> None:
-        session = self._live.get(record["sid"])
+        session = self.followed.get(record["sid"])
         if session is not None:
-            session.sent_record(record)
-            if session.sid in self._followed:
-                self.findings.sent(session, record)
+            self.followed.sent(session, record)
 
     # -- the stream --------------------------------------------------------------------------------------------
 
@@ -357,11 +315,9 @@ class LiveFigures:
             if record["event"] == "begin":
                 self._unpaid += math.ceil(record["planned"] / self._stream_of(record, self._probes[sid]).per_piece)
             return
-        session = self._live.get(sid)
+        session = self.followed.get(sid)
         if session is not None:
-            session.stream(record, lambda name, planned: tape_named(self._tapes, name, planned), self.latencies)
-            if sid in self._followed:
-                self.findings.stream(session, record)
+            self.followed.stream(session, record, self._tapes)
         self._plays_no_more(sid)
         if record["event"] == "begin":
             stream = self._streams[sid] = self._stream_of(record, session.kind if session else "listen")
@@ -420,7 +376,7 @@ class LiveFigures:
 
 KINDS = (
     *("run", "tape", "phase", "control", "service", "resources", "error_line", "import_error", "import_failure"),
-    *("import_audit", "session", "message", "sent", "stream", "sends", "generator", "arrivals"),
+    *("import_audit", "session", "device", "message", "sent", "stream", "sends", "generator", "arrivals"),
 )
 """The types of records that the figures are made of."""
 

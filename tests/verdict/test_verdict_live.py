@@ -4,7 +4,7 @@ import pytest
 
 from e2e.record.histogram import Histogram
 from e2e.record.journal import read_journal
-from e2e.verdict import live
+from e2e.verdict import followed as followed_sessions
 from e2e.verdict.live import KINDS, LiveFigures
 from tests.verdict.journals import journal, judged, smoke
 
@@ -69,7 +69,7 @@ def test_at_the_end_they_are_those_of_the_report(tmp_path):
     assert figures.imports.total == run["imports"]["lines"] == 1 and figures.errors.first.total == 1
     assert [text for _, _, text in figures.last_errors] == ["ImportError: models.geolocation.Geolocation", "it broke"]
     assert {name: s.status for name, s in figures.services.items()} == {"backend": "healthy", "pusher": "healthy"}
-    assert figures.open_sessions == figures.streams == 0 and not figures._live and not figures._streams
+    assert figures.open_sessions == figures.streams == 0 and not figures.followed and not figures._streams
 
 
 def test_a_service_alone_is_not_the_stream(followed):
@@ -91,7 +91,7 @@ def test_a_service_alone_is_not_the_stream(followed):
 
 
 def test_of_many_sessions_the_first_are_followed_whole_and_the_others_up_to_their_first_words(followed, monkeypatch):
-    monkeypatch.setattr(live, "FOLLOWED", 2)
+    monkeypatch.setattr(followed_sessions, "FOLLOWED", 2)
     j, figures = followed
     j.run()
     j.tape()
@@ -103,16 +103,28 @@ def test_of_many_sessions_the_first_are_followed_whole_and_the_others_up_to_thei
     for session, start in zip(sessions, starts, strict=True):
         j.speech(session, start)
     assert figures.latencies["ready"].count == figures.latencies["first_segment"].count == 5
-    assert set(figures._live) == {"s0", "s1"} and figures.followed == 2
+    assert set(figures.followed) == {"s0", "s1"} and len(figures.followed.whole) == 2
     assert figures.messages["transcript"] == 30
     j.closed(sessions[0])
     again = j.connecting("s9", "u9", device=9)
     j.open(again)
-    assert figures.followed == 2
+    assert len(figures.followed.whole) == 2
     assert figures.latencies["segment_emission"].count == 3  # of the one that has ended
     for session in sessions[1:]:
         j.closed(session)
-    assert set(figures._live) == {"s9"}
+    assert set(figures.followed) == {"s9"}
+
+
+def test_a_session_that_its_load_ends_while_it_connects_leaves_room_for_another(followed, monkeypatch):
+    monkeypatch.setattr(followed_sessions, "FOLLOWED", 2)
+    j, figures = followed
+    j.run()
+    for n in range(10):
+        session = j.connecting(f"s{n}", f"u{n}", device=n)
+        if n % 2:
+            j.open(session)
+        j.left(session)
+    assert len(figures.followed) == 5 and figures.followed.whole == {"s1", "s3"}
 
 
 def test_a_session_of_hours_keeps_only_its_last_segments(followed):
@@ -126,7 +138,7 @@ def test_a_session_of_hours_keeps_only_its_last_segments(followed):
     for n in range(1000):
         j.at(start + 4 * n + 3.0)
         j.segment(session, f"g{n}", "a word", 4.0 * n, 4.0 * n + 2)
-    transcript = figures._live["s1"].transcript
+    transcript = figures.followed["s1"].transcript
     assert len(transcript.segments) < 120
     emission = figures.latencies["segment_emission"]
     assert emission.count > 900 and emission.summary()["p50"] == pytest.approx(1000, abs=15)
