@@ -16,6 +16,7 @@ COMMANDS = {
     "init": ("init", "Write a commented e2e.toml."),
     "report": ("report", "Make the reports of a run anew from its journal."),
     "imports": ("imports", "Find the imports of a source tree that cannot work, without running it."),
+    "doctor": ("doctor", "Say what this machine and the target can do."),
     "standin": ("standin", "Serve the stand-in backend and pusher on loopback."),
 }
 

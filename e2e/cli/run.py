@@ -1,6 +1,8 @@
 """`e2e run SCENARIO`: the run, its live view, its verdict as the last lines, and the exit code."""
 
 import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -43,37 +45,57 @@ from e2e.errors import UsageError
 @standin_options
 def command(scenario: str, target_name: str | None, standin: bool, out: Path, quiet: bool, **given: Any) -> None:
     """Run SCENARIO: a shipped name (see `e2e list`) or the path of a script."""
+    said = ("e2e", *sys.argv[1:])
+    with requested(scenario, target_name, standin, Path.cwd(), given, said) as (chosen, target, options):
+        from e2e.cli.session import run_scenario  # late: a mistake is told before everything is loaded
+
+        code = run_scenario(chosen, target, options, out, quiet)
+    sys.exit(int(code))
+
+
+@contextmanager
+def requested(
+    scenario: Any,
+    target_name: str | None,
+    standin: bool,
+    directory: Path,
+    given: dict[str, Any],
+    command: Sequence[str],
+) -> Iterator[tuple[Any, Any, Any]]:
+    """Scenario, target and options that a command line asks for; the stand-in's data lives as long as the block.
+
+    `scenario` is a name, a path, or a `Scenario`. `directory` holds e2e.toml, `given` are the options by name,
+    `command` is what the reports say to repeat it.
+
+    Raises:
+        UsageError: something is wrong, or does not fit together; nothing was started.
+    """
     from tempfile import TemporaryDirectory
 
-    from e2e.engine.scenario import load_scenario
+    from e2e.engine.scenario import Scenario, load_scenario
 
     for_standin = {name: given[name] for name in ("faults", "recogniser", "timers")}
     if standin and target_name:
         raise UsageError("--target and --standin exclude each other")
     if not standin:
         _refuse_standin_options(for_standin)
-    chosen = load_scenario(scenario)
-    options = _options(scenario, given)
+    chosen = scenario if isinstance(scenario, Scenario) else load_scenario(scenario)
+    options = _options(given, command)
     options.applied_to(chosen.load)
     _check_audio(options)
-
-    from e2e.cli.session import run_scenario  # late: a mistake is told before everything is loaded
 
     if not standin:
         from e2e.config import load_target
 
-        target = load_target(target_name, Path.cwd())
-        code = run_scenario(chosen, target, options, out, quiet)
+        yield chosen, load_target(target_name, directory), options
     else:
         from e2e.cli.standin import standin_target
 
-        with TemporaryDirectory(prefix="e2e-standin-") as directory:
-            target = standin_target(Path(directory), seed=options.seed, **for_standin)
-            code = run_scenario(chosen, target, options, out, quiet)
-    sys.exit(int(code))
+        with TemporaryDirectory(prefix="e2e-standin-") as data:
+            yield chosen, standin_target(Path(data), seed=options.seed, **for_standin), options
 
 
-def _options(scenario: str, given: dict[str, Any]) -> Any:
+def _options(given: dict[str, Any], command: Sequence[str]) -> Any:
     from e2e.durations import seconds
     from e2e.engine.options import Options, parse_load, parse_pace
 
@@ -100,7 +122,7 @@ def _options(scenario: str, given: dict[str, Any]) -> Any:
         probe=not given["no_probe"],
         wait_conversation=given["wait_conversation"],
         settings=settings,
-        command=("e2e", *sys.argv[1:]),
+        command=tuple(command),
     )
 
 

@@ -183,20 +183,7 @@ class Run:
     # Parts
 
     def _link(self, pacer: Pacer) -> Link:
-        anchor = time.time() - self._clock()
-        return Link(
-            journal=self._journal,
-            pacer=pacer,
-            clock=self._clock,
-            wall=lambda instant: anchor + instant,
-            throttle=Gate(self.config.connect_rate),
-            tape=Tapes(self._journal, self._device_options).load,
-            allowed_hosts=self.config.allowed_hosts,
-            connect_timeout=self.config.connect_timeout,
-            ready_timeout=self.config.ready_timeout,
-            timers=1.0 if self.config.timers is None else self.config.timers,
-            wait_conversation=self._waits,
-        )
+        return link_to(self.config, self._device_options, self._journal, pacer, self._clock, self._waits)
 
     @property
     def _waits(self) -> bool:
@@ -236,6 +223,31 @@ class Run:
             "environment": environment()
             | {"loop": type(asyncio.get_running_loop()).__module__.partition(".")[0], "outlet": self._outlet.name},
         }
+
+
+def link_to(
+    target: TargetConfig,
+    options: Options,
+    journal: Journal,
+    pacer: Pacer,
+    clock: Clock,
+    wait_conversation: bool = False,
+) -> Link:
+    """What sessions with a target are given."""
+    anchor = time.time() - clock()
+    return Link(
+        journal=journal,
+        pacer=pacer,
+        clock=clock,
+        wall=lambda instant: anchor + instant,
+        throttle=Gate(target.connect_rate),
+        tape=Tapes(journal, options).load,
+        allowed_hosts=target.allowed_hosts,
+        connect_timeout=target.connect_timeout,
+        ready_timeout=target.ready_timeout,
+        timers=1.0 if target.timers is None else target.timers,
+        wait_conversation=wait_conversation,
+    )
 
 
 def environment() -> dict[str, Any]:

@@ -1,0 +1,124 @@
+"""Whether a target can be reached, read and talked to, as far as one can see without a run."""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import httpx
+
+from e2e.clients.address import is_loopback
+from e2e.doctor.finding import Finding, bad, ok, warn
+from e2e.engine.target import TargetConfig
+from e2e.errors import ConfigError
+from e2e.observe import health
+from e2e.observe.child import check_startable
+from e2e.observe.spec import ServiceSpec
+from e2e.protocol.auth import Credentials
+
+REFUSED = (401, 403)
+
+
+async def check_services(target: TargetConfig) -> list[Finding]:
+    """Of each service: where it is, whether it answers or can be started, whether its log can be read."""
+    found: list[Finding] = []
+    async with health.client() as http:
+        for name in ("backend", "pusher"):
+            spec: ServiceSpec | None = getattr(target, name)
+            if spec is None:
+                found.append(warn(name, "not configured", f"scenarios that need it are refused: add its url as {name}"))
+                continue
+            found.append(_host(spec))
+            found.append(_startable(spec) if spec.command else await _answering(spec, http))
+            found.append(_log(spec))
+        # A service that the run starts is not there to be asked.
+        if target.backend is not None and not target.backend.command:
+            found += await _accepted(target, target.backend, http)
+    return found
+
+
+def check_credentials(credentials: Credentials | None, problem: str | None) -> Finding:
+    """`problem`: why the configuration gives none, or None. The secret itself is never said."""
+    if problem is not None:
+        return bad("credentials", problem, "export the variable in the shell that runs e2e")
+    if credentials is None:
+        return warn("credentials", "none", "export ADMIN_KEY (and E2E_UID), or E2E_TOKEN, unless the target needs none")
+    return ok("credentials", f"{credentials.scheme}, for the user {credentials.uid}")
+
+
+def _host(spec: ServiceSpec) -> Finding:
+    host, port = health.address(spec)
+    where = "loopback" if is_loopback(host) else "allowed by hosts"
+    return ok(f"{spec.name} address", f"{host}:{port} ({where})")
+
+
+def _startable(spec: ServiceSpec) -> Finding:
+    assert spec.command is not None
+    subject, (host, port) = f"{spec.name} command", health.address(spec)
+    problem = _cannot_start(subject, spec.command, spec.cwd, spec.env)
+    if problem is not None:
+        return problem
+    holder = health.port_taken(host, port)
+    if holder:
+        todo = "end that process, or leave out the command, so that runs use the service that is there"
+        return bad(subject, f"its port {port} is held by {holder}", todo)
+    return ok(subject, f"{spec.command[0]} is found and its port is free: runs start it")
+
+
+def _cannot_start(
+    subject: str, command: Sequence[str], cwd: Path | None = None, env: Mapping[str, str] = {}
+) -> Finding | None:
+    try:
+        check_startable(command, cwd, {**os.environ, **env})
+    except ConfigError as error:
+        text, _, todo = str(error).partition("; ")
+        return bad(subject, text, todo)
+    return None
+
+
+async def _answering(spec: ServiceSpec, http: httpx.AsyncClient) -> Finding:
+    answer = await health.probe(spec, http)
+    if not answer.healthy:
+        todo = f"start it, or give {spec.name} a command with which runs start it"
+        return bad(spec.name, f"{answer.url}: {answer.error}", todo)
+    if spec.health is None:
+        return warn(spec.name, f"{answer.url}: its port is open", f"name its health path: {spec.name}.health")
+    return ok(spec.name, f"{answer.url}: HTTP {answer.status}")
+
+
+def _log(spec: ServiceSpec) -> Finding:
+    subject, log = f"{spec.name} log", spec.log
+    if log.kind == "process":
+        return ok(subject, "the output of the service that runs start")
+    if log.kind == "none":
+        todo = f"add log = {{ file = ... }} or {{ command = [...] }} to {spec.name}"
+        return warn(subject, "none, so zero_import_errors and lifecycle cannot be decided (exit code 4)", todo)
+    if log.kind == "command":
+        return _cannot_start(subject, log.command) or ok(subject, f"{log.command[0]} is found")
+    assert log.path is not None
+    if not log.path.exists():
+        if log.path.parent.is_dir():
+            return warn(subject, f"{log.path} is not there yet", "it is read from its start once it comes")
+        return bad(subject, f"{log.path} is not there, nor its directory", "correct log.file")
+    if not log.path.is_file() or not os.access(log.path, os.R_OK):
+        return bad(subject, f"{log.path} cannot be read", "correct log.file, or its permissions")
+    return ok(subject, f"{log.path} can be read")
+
+
+async def _accepted(target: TargetConfig, backend: ServiceSpec, http: httpx.AsyncClient) -> list[Finding]:
+    """Whether the backend takes the credentials, by the first row of the endpoint table that only reads."""
+    row = next((row for row in target.endpoints if row.auth and row.method == "GET"), None)
+    if target.credentials is None or row is None:
+        return []
+    subject, asked = "credentials, asked", f"GET {row.path}"
+    headers = {**target.credentials.headers(target.credentials.uid), **row.headers}
+    try:
+        async with http.stream("GET", f"{backend.url}{row.path}", headers=headers) as response:
+            status = response.status_code
+    except (httpx.HTTPError, OSError):
+        return [warn(subject, f"no answer to {asked}", "see backend")]
+    if status in REFUSED:
+        return [bad(subject, f"{asked}: HTTP {status}", "use the key, or a fresh token, of this target")]
+    if status not in row.expected:
+        expected = ", ".join(map(str, row.expected))
+        return [warn(subject, f"{asked}: HTTP {status}, and {expected} is expected", "see the log of the backend")]
+    return [ok(subject, f"{asked}: HTTP {status}")]
