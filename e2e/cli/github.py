@@ -3,8 +3,8 @@
 import os
 import secrets
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,7 @@ def tell_actions(summary: dict[str, Any], directory: Path) -> None:
     """In a step: annotate what is wrong, and add the report to the summary of the job."""
     if not in_actions():
         return
-    for line in annotations(summary, os.environ.get("GITHUB_WORKSPACE", "")):
+    for line in annotations(summary, _locator(summary)):
         click.echo(line)
     path = os.environ.get("GITHUB_STEP_SUMMARY")
     if not path:
@@ -50,3 +50,19 @@ def tell_actions(summary: dict[str, Any], directory: Path) -> None:
             file.write(text.encode("utf-8", "backslashreplace"))
     except OSError as error:
         click.echo(f"e2e: cannot write the summary of the job, {path}: {error.strerror}", err=True)
+
+
+def _locator(summary: dict[str, Any]) -> Callable[[str], str]:
+    """From a file as a service names it, from its own directory, to the file of the checkout, where there is one."""
+    workspace = Path(os.environ.get("GITHUB_WORKSPACE", "")).resolve()
+    roots = [*dict.fromkeys(service.get("cwd") or "" for service in summary["services"].values()), ""]
+
+    def locate(file: str) -> str:
+        for root in roots:
+            with suppress(OSError, ValueError):
+                path = Path(root, file).resolve()
+                if path.is_file() and path.is_relative_to(workspace):
+                    return path.relative_to(workspace).as_posix()
+        return file
+
+    return locate

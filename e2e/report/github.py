@@ -3,8 +3,7 @@
 The rules are those of https://docs.github.com/actions/reference/workflow-commands-for-github-actions.
 """
 
-from collections.abc import Iterator
-from pathlib import PurePath
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from e2e.report.text import one_line
@@ -21,14 +20,14 @@ MAX_MESSAGE = 1_000
 MAX_EVIDENCE = 5
 
 
-def annotations(summary: Summary, workspace: str = "") -> Iterator[str]:
+def annotations(summary: Summary, locate: Callable[[str], str] = str) -> Iterator[str]:
     """Workflow commands: an error for each broken import at its line and each failed check, a warning for what is not
-    decided. `workspace` is the directory of the checkout: files in it are named from there, as GitHub wants them.
+    decided. `locate` names a file of a service as it is in the checkout, which is how GitHub finds it.
     """
     checks, verdict, errors = summary["checks"], summary["verdict"], summary["imports"]["errors"]
     failed = [check for check in checks if check["status"] == "fail"]
     undecided = [check for check in checks if check["status"] == "inconclusive"]
-    found = [_import_error(error, workspace) for error in errors]
+    found = [_import_error(error, locate) for error in errors]
     # The imports have said it, where it happened.
     found += [_check("error", check) for check in failed if not (errors and check["name"] == "zero_import_errors")]
     unsure = [_check("warning", check) for check in undecided]
@@ -66,15 +65,11 @@ def _check(level: str, check: dict[str, Any]) -> str:
     return _command(level, *lines, title=f"e2e: {check['name']}")
 
 
-def _import_error(error: dict[str, Any], workspace: str) -> str:
+def _import_error(error: dict[str, Any], locate: Callable[[str], str]) -> str:
     missing = f"{error['name']} from {error['module']}" if error.get("name") else error.get("module")
     lines = [f"{error['service']}: {error['kind']}: {missing}", *(error.get("evidence") or ())[:MAX_EVIDENCE]]
-    at = {}
-    if error.get("file"):
-        path = PurePath(error["file"])
-        inside = workspace and path.is_relative_to(workspace)
-        at = {"file": path.relative_to(workspace).as_posix() if inside else path.as_posix()}
-        at |= {"line": error["line"]} if error.get("line") else {}
+    at = {"file": locate(error["file"])} if error.get("file") else {}
+    at |= {"line": error["line"]} if at and error.get("line") else {}
     return _command("error", *lines, title="e2e: import error", **at)
 
 
