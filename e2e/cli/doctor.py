@@ -42,7 +42,7 @@ def command(target_name: str | None, users: int) -> ExitCode:
 async def _examine(target: Any, problem: str | None, users: int) -> list[Any]:
     from e2e.cli.session import loop_factory
     from e2e.doctor import machine
-    from e2e.doctor.finding import warn
+    from e2e.doctor.finding import ok, warn
     from e2e.doctor.packages import check_packages, check_python
     from e2e.doctor.target import check_credentials, check_services
 
@@ -58,7 +58,12 @@ async def _examine(target: Any, problem: str | None, users: int) -> list[Any]:
     ]
     if target is None:
         return [*findings, warn("target", "no e2e.toml here, so only --standin works", "e2e init")]
-    return [*findings, check_credentials(target.credentials, problem), *await check_services(target)]
+    return [
+        *findings,
+        ok("target", target.name),
+        check_credentials(target.credentials, problem),
+        *await check_services(target),
+    ]
 
 
 def _show(finding: Any) -> None:

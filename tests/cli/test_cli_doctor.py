@@ -18,6 +18,7 @@ def test_a_target_whose_credentials_are_missing_and_that_is_not_there(e2e):
     result = e2e("doctor")
     assert result.code == 1
     for line in (
+        "ok   target: local",
         "BAD  credentials: auth: the environment variable ADMIN_KEY is not set",
         "ok   backend address: 127.0.0.1:10220 (loopback)",
         "BAD  backend command: the working directory",
