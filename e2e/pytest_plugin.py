@@ -124,10 +124,11 @@ def _e2e_device(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFa
 
 def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str] | None:
     """`assert run.verdict == "pass"` says why it is not, also in the line of the summary."""
-    why = getattr(left, "why", None)
-    if op != "==" or type(left).__module__ != "e2e.testing.result" or why is None:
-        return None
-    return [f"verdict {left}, not {right}: {why[0]}", *why[1:]]
+    for verdict, other in ((left, right), (right, left)):
+        if op == "==" and type(verdict).__module__ == "e2e.testing.result":
+            why: list[str] = getattr(verdict, "why", [])
+            return [f"verdict {verdict}, not {other}: {' '.join(why[:1])}", *why[1:]]
+    return None
 
 
 @pytest.hookimpl(wrapper=True)

@@ -1,7 +1,9 @@
 """Whether a target can be reached, read and talked to, as far as one can see without a run."""
 
 import os
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 import httpx
@@ -16,6 +18,8 @@ from e2e.observe.spec import ServiceSpec
 from e2e.protocol.auth import Credentials
 
 REFUSED = (401, 403)
+
+APART_SECONDS = 5.0
 
 
 async def check_services(target: TargetConfig) -> list[Finding]:
@@ -105,7 +109,9 @@ def _log(spec: ServiceSpec) -> Finding:
 
 
 async def _accepted(target: TargetConfig, backend: ServiceSpec, http: httpx.AsyncClient) -> list[Finding]:
-    """Whether the backend takes the credentials, by the first row of the endpoint table that only reads."""
+    """Whether the backend takes the credentials, by the first row of the endpoint table that only reads; and whether it
+    has the same time.
+    """
     row = next((row for row in target.endpoints if row.auth and row.method == "GET"), None)
     if target.credentials is None or row is None:
         return []
@@ -113,12 +119,28 @@ async def _accepted(target: TargetConfig, backend: ServiceSpec, http: httpx.Asyn
     headers = {**target.credentials.headers(target.credentials.uid), **row.headers}
     try:
         async with http.stream("GET", f"{backend.url}{row.path}", headers=headers) as response:
-            status = response.status_code
+            status, date = response.status_code, response.headers.get("date")
     except (httpx.HTTPError, OSError):
         return [warn(subject, f"no answer to {asked}", "see backend")]
+    expected = ", ".join(map(str, row.expected))
     if status in REFUSED:
-        return [bad(subject, f"{asked}: HTTP {status}", "use the key, or a fresh token, of this target")]
-    if status not in row.expected:
-        expected = ", ".join(map(str, row.expected))
-        return [warn(subject, f"{asked}: HTTP {status}, and {expected} is expected", "see the log of the backend")]
-    return [ok(subject, f"{asked}: HTTP {status}")]
+        answer = bad(subject, f"{asked}: HTTP {status}", "use the key, or a fresh token, of this target")
+    elif status not in row.expected:
+        answer = warn(subject, f"{asked}: HTTP {status}, and {expected} is expected", "see the log of the backend")
+    else:
+        answer = ok(subject, f"{asked}: HTTP {status}")
+    return [answer, *compare_clocks(date, time.time())]
+
+
+def compare_clocks(date: str | None, now: float) -> Iterator[Finding]:
+    """The `Date` of an answer (RFC 9110: whole seconds) with our own Unix time; nothing where it has none."""
+    try:
+        theirs = parsedate_to_datetime(date or "").timestamp()
+    except ValueError:
+        return
+    apart = now - theirs
+    if abs(apart) > APART_SECONDS:
+        text = f"ours is {abs(apart):.0f} s {'ahead' if apart > 0 else 'behind'}"
+        yield warn("clock of the backend", text, "set the clocks: tokens may be refused, and times of logs differ")
+    else:
+        yield ok("clock of the backend", "agrees with ours")

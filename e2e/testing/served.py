@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,28 +24,26 @@ def served(target: TargetConfig, directory: Path) -> Iterator[TargetConfig]:
     Raises:
         E2EError: a service could not be started.
     """
-    started: Future[Callable[[], None]] = Future()
-    thread = threading.Thread(target=asyncio.run, args=(_serve(target, directory, started),), name="e2e-standin")
+    started, over = Future[None](), Future[None]()
+    serving = _serve(target, directory, started, over)
+    thread = threading.Thread(target=asyncio.run, args=(serving,), name="e2e-standin", daemon=True)
     thread.start()
     try:
-        end = started.result()
-        try:
-            yield target
-        finally:
-            end()
+        started.result()
+        yield target
     finally:
+        over.set_result(None)
         thread.join()
 
 
-async def _serve(target: TargetConfig, directory: Path, started: "Future[Callable[[], None]]") -> None:
-    ending, loop = asyncio.Event(), asyncio.get_running_loop()
+async def _serve(target: TargetConfig, directory: Path, started: Future[None], over: Future[None]) -> None:
     secrets = target.credentials.secrets if target.credentials else ()
     specs = target.services(("backend", "pusher"))
     with Journal(directory / "journal.jsonl", time.monotonic, Redactor(secrets)) as journal:
         try:
             async with Services(specs, journal, directory / "logs", probe=False, audit=False):
-                started.set_result(lambda: loop.call_soon_threadsafe(ending.set))  # type: ignore[arg-type,return-value]
-                await ending.wait()
+                started.set_result(None)
+                await asyncio.wrap_future(over)
         except BaseException as error:
             if started.done():
                 raise

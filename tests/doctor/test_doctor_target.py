@@ -3,10 +3,11 @@
 import asyncio
 import sys
 from contextlib import asynccontextmanager
+from email.utils import formatdate
 
 import pytest
 
-from e2e.doctor.target import check_credentials, check_services
+from e2e.doctor.target import check_credentials, check_services, compare_clocks
 from e2e.engine.target import TargetConfig
 from e2e.observe.spec import LogSpec, ServiceSpec
 from e2e.protocol.auth import Credentials
@@ -22,7 +23,8 @@ async def omi():
     async def answer(reader, writer):
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
         status = "200 OK" if "health " in head or f"Bearer {KEY}dev" in head else "401 Unauthorized"
-        writer.write(f"HTTP/1.1 {status}\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok".encode())
+        lines = (f"HTTP/1.1 {status}", f"Date: {formatdate(usegmt=True)}", "Content-Length: 2", "Connection: close")
+        writer.write("\r\n".join([*lines, "", "ok"]).encode())
         await writer.drain()
         writer.close()
 
@@ -48,6 +50,7 @@ async def test_services_that_run_and_take_the_credentials():
     async with omi() as url:
         said = await found(target(url))
     assert said["backend"][0] == said["pusher"][0] == said["credentials, asked"][0] == "ok"
+    assert said["clock of the backend"][0] == "ok"
     assert said["backend"][1].endswith("/v1/health: HTTP 200")
     assert "loopback" in said["backend address"][1]
     assert said["backend log"][0] == "warn" and "exit code 4" in said["backend log"][1]
@@ -124,6 +127,17 @@ async def test_logs_in_a_file(tmp_path):
         ):
             said = await found(target(url, log=LogSpec("file", path=path)))
             assert said["backend log"][0] == status, path
+
+
+def test_the_clock_of_the_backend():
+    date, then = "Sat, 14 Mar 2026 09:26:53 GMT", 1_773_480_413.0
+    assert [f.status for f in compare_clocks(date, then + 0.9)] == ["ok"]
+    (ahead,) = compare_clocks(date, then + 90)
+    assert ahead.status == "warn" and "90 s ahead" in ahead.text
+    (behind,) = compare_clocks(date, then - 3600)
+    assert "3600 s behind" in behind.text
+    for none in (None, "", "yesterday"):
+        assert list(compare_clocks(none, then)) == []
 
 
 def test_credentials_are_never_said():

@@ -2,12 +2,14 @@
 
 import json
 import re
+import sys
 from pathlib import Path
 
 import pytest
 
 from e2e.record.rundir import RunDirectory
 from e2e.report.write import write_reports
+from tests.cli.conftest import Cli, poll
 from tests.report.test_report_formats import dead_at_boot, smoke
 from tests.test_public_api import HEAVY
 
@@ -40,6 +42,11 @@ def tests(pytester, monkeypatch):
     return run
 
 
+@pytest.fixture
+def e2e(tmp_path):
+    return Cli(tmp_path, PYTHONPATH=str(ROOT))
+
+
 def finished(make, path):
     run = RunDirectory(make(path))
     write_reports(run)
@@ -65,6 +72,10 @@ AS_IF_RUN = """
         run = await e2e_run("failed")
         assert run.exit_code == 0, run
 
+    async def test_the_other_way_round(e2e_run):
+        run = await e2e_run("failed")
+        assert "pass" == run.verdict
+
     async def test_checks(e2e_run):
         run = await e2e_run("failed")
         assert run.checks["zero_import_errors"].status == "pass"
@@ -82,15 +93,16 @@ def test_a_failed_assertion_says_what_is_wrong_and_where_the_report_is(tests, tm
     failed = finished(dead_at_boot, tmp_path / "failed")
     finished(smoke, tmp_path / "passed")
     said = tests(AS_IF_RUN.format(place=str(tmp_path)), "--e2e-target", "nowhere")
-    said.assert_outcomes(failed=3, passed=1, errors=1)
+    said.assert_outcomes(failed=4, passed=1, errors=1)
     text = said.stdout.str()
-    assert "E       assert verdict fail, not pass: The run ended with an error: backend died. 2 of 18" in text
+    why = "E       assert verdict fail, not pass: The run ended with an error: backend died. 2 of 18"
+    assert text.count(why) == 2
     assert f"E         report: {failed}/report.html" in text
     assert f"<e2e run smoke: fail (exit 1), {failed}/report.html>" in text
     assert "ConfigError: no e2e.toml in" in text  # of the target that is not there
     # However a test found out, it is told why, and pytest does not cut it.
     sections = re.findall(r"\n-+ e2e run failed -+\n(.*?)\n(?:=|_)", text, re.S)
-    assert len(sections) == 3 and len(set(sections)) == 1 and "e2e run passed" not in text
+    assert len(sections) == 4 and len(set(sections)) == 1 and "e2e run passed" not in text
     lines = sections[0].splitlines()
     assert lines[0].startswith("verdict: fail (exit 1). ") and "Geolocation" in lines[0]
     assert lines[-2:] == [f"report: {failed}/report.html", "again:  e2e run smoke --standin"]
@@ -189,6 +201,40 @@ def test_whole_runs_on_two_workers(tests, pytester):
     (passed,) = [run for run in runs if run["exit_code"] == 0]
     script, _, name = passed["command"][2].rpartition(":")
     assert (Path(script).name, name) == ("test_it.py", "three"), "the command repeats the run"
+
+
+ENDLESS = """
+from e2e import Device, scenario
+
+@scenario(title="One for an hour")
+async def endless(device: Device):
+    async with device.listen() as session:
+        await session.ready()
+        await session.play("podcast", chunks=36_000)
+
+async def test_endless(e2e_run, listen_session):
+    async with listen_session():
+        await e2e_run(endless)
+"""
+# Whoever runs this may ignore the signal, which a child would inherit.
+INTERRUPTIBLE = """
+import signal, sys, pytest
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.exit(pytest.main())
+"""
+
+
+@pytest.mark.slow
+def test_an_interrupt_ends_the_run_the_standin_and_pytest(e2e):
+    e2e.write("conftest.py", QUICK_STANDIN)
+    e2e.write("test_it.py", ENDLESS)
+    e2e.env["PYTEST_ADDOPTS"] = "-p e2e.pytest_plugin -o asyncio_mode=auto"
+    process = e2e.start(program=(sys.executable, "-c", INTERRUPTIBLE))
+    poll(lambda: '"type":"sends"' in e2e.journal(), "audio is sent")
+    e2e.interrupt(process)
+    assert e2e.finish(process).code == pytest.ExitCode.INTERRUPTED
+    run = json.loads((e2e.directory / "reports/latest/run.json").read_text())
+    assert run["exit_code"] == 130 and run["counters"]["close_codes"] == {"1000": 1}
 
 
 @pytest.mark.slow
