@@ -9,7 +9,7 @@ import pytest
 
 from e2e.record.rundir import RunDirectory
 from e2e.report.write import write_reports
-from tests.cli.conftest import Cli, poll
+from tests.cli.conftest import Cli, Standin, poll
 from tests.report.test_report_formats import dead_at_boot, smoke
 from tests.test_public_api import HEAVY
 
@@ -152,13 +152,30 @@ SESSIONS = """
             session.conversation("c1")
             await session.play("tone", chunks=20)
             assert session.bytes_sent == 20 * 3200
+
+    async def test_a_run(e2e_run):
+        run = await e2e_run("pusher", chunks=20, pace="max")
+        assert run.checks["zero_import_errors"].status == "inconclusive", "nobody reads the logs"
+        assert run.checks["conversation_answered"].status == "pass"
 """
 
 
 @pytest.mark.slow
-def test_sessions_with_the_standin(tests):
-    said = tests(SESSIONS)
-    said.assert_outcomes(passed=3)
+def test_sessions_and_runs_with_services_that_run_already(tests, pytester, tmp_path, monkeypatch):
+    standin = Standin(tmp_path, ADMIN_KEY="right-key-")
+    try:
+        lines = [
+            f'[targets.local.backend]\nurl = "{standin.backend}"',
+            f'[targets.local.pusher]\nurl = "{standin.pusher}"',
+        ]
+        (pytester.path / "e2e.toml").write_text("\n".join(lines))
+        monkeypatch.setenv("ADMIN_KEY", "right-key-")
+        said = tests(SESSIONS, "--e2e-target", "local", "--e2e-out", "elsewhere")
+    finally:
+        standin.stop()
+    said.assert_outcomes(passed=4)
+    (run,) = (pytester.path / "elsewhere").glob("2*/run.json")
+    assert json.loads(run.read_text())["target"] == "local"
 
 
 RUNS = """
