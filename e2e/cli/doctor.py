@@ -44,7 +44,7 @@ async def _examine(target: Any, problem: str | None, users: int) -> list[Any]:
     from e2e.doctor import machine
     from e2e.doctor.finding import ok, warn
     from e2e.doctor.packages import check_packages, check_python
-    from e2e.doctor.target import check_credentials, check_services
+    from e2e.doctor.target import check_credentials, check_services, check_webhook
 
     findings = [
         check_python(),
@@ -54,6 +54,7 @@ async def _examine(target: Any, problem: str | None, users: int) -> list[Any]:
         machine.check_loop(lambda: "asyncio" if loop_factory() is None else "uvloop"),
         machine.check_sending(),
         *await machine.check_clock(),
+        machine.check_disk(Path.cwd()),
         *machine.check_standin_ports(),
     ]
     if target is None:
@@ -63,6 +64,7 @@ async def _examine(target: Any, problem: str | None, users: int) -> list[Any]:
         ok("target", target.name),
         check_credentials(target.credentials, problem),
         *await check_services(target),
+        *check_webhook(target.webhook),
     ]
 
 

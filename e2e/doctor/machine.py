@@ -3,8 +3,10 @@
 import asyncio
 import math
 import os
+import shutil
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
 
 from e2e.clients.outlet import best_outlet
 from e2e.doctor.finding import Finding, bad, ok, warn
@@ -23,6 +25,8 @@ STEP_SECONDS = 0.05
 
 FIRST_DAY = 1_767_225_600.0
 """1 January 2026 as Unix time: a clock that is before it was never set."""
+
+LEAST_FREE_GIB = 1.0
 
 STANDIN_PORTS = (10220, 10221)
 
@@ -54,6 +58,16 @@ def check_processors(busy: float | None = None) -> Finding:
     if cores < 2:
         return warn("processors", text, "run the services elsewhere: they and the generator share one core")
     return ok("processors", text)
+
+
+def check_disk(directory: Path) -> Finding:
+    """Whether runs can leave their reports below a directory, and how much of them."""
+    if not os.access(directory, os.W_OK):
+        return bad("reports", f"{directory} cannot be written", "go elsewhere, or name another place with --out")
+    free = shutil.disk_usage(directory).free / 2**30
+    if free < LEAST_FREE_GIB:
+        return warn("reports", f"{free:.1f} GiB are free", "make room: a long run with many devices has a long journal")
+    return ok("reports", f"{free:.0f} GiB are free")
 
 
 def check_sending() -> Finding:

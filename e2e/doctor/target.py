@@ -11,6 +11,7 @@ import httpx
 from e2e.clients.address import is_loopback
 from e2e.doctor.finding import Finding, bad, ok, warn
 from e2e.engine.target import TargetConfig
+from e2e.engine.webhook import WebhookSpec
 from e2e.errors import ConfigError
 from e2e.observe import health
 from e2e.observe.child import check_startable
@@ -38,6 +39,16 @@ async def check_services(target: TargetConfig) -> list[Finding]:
         if target.backend is not None and not target.backend.command:
             found += await _accepted(target, target.backend, http)
     return found
+
+
+def check_webhook(spec: WebhookSpec) -> Iterator[Finding]:
+    """Where deliveries are received, if it was chosen: a port that is free now may be taken when a run begins."""
+    if spec.port:
+        holder = health.port_taken(spec.host, spec.port)
+        if holder:
+            yield bad("webhook", f"port {spec.port} on {spec.host} is held by {holder}", "end it, or set webhook.port")
+        else:
+            yield ok("webhook", f"port {spec.port} on {spec.host} is free")
 
 
 def check_credentials(credentials: Credentials | None, problem: str | None) -> Finding:

@@ -3,6 +3,7 @@
 import math
 import socket
 from importlib.metadata import PackageNotFoundError, version
+from types import SimpleNamespace
 
 import pytest
 
@@ -63,6 +64,14 @@ def test_processors_that_others_use():
     assert machine.check_processors(999.0).status == "warn"
     assert "0.0 busy in the last minute" in machine.check_processors(0.0).text
     assert " busy " in machine.check_processors().text
+
+
+def test_room_for_reports(tmp_path, monkeypatch):
+    assert machine.check_disk(tmp_path).text.endswith("GiB are free")
+    assert machine.check_disk(tmp_path / "nowhere").status == "bad"
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=2**29))
+    full = machine.check_disk(tmp_path)
+    assert (full.status, full.text) == ("warn", "0.5 GiB are free") and full.todo
 
 
 class Clock:

@@ -7,8 +7,9 @@ from email.utils import formatdate
 
 import pytest
 
-from e2e.doctor.target import check_credentials, check_services, compare_clocks
+from e2e.doctor.target import check_credentials, check_services, check_webhook, compare_clocks
 from e2e.engine.target import TargetConfig
+from e2e.engine.webhook import WebhookSpec
 from e2e.observe.spec import LogSpec, ServiceSpec
 from e2e.protocol.auth import Credentials
 
@@ -127,6 +128,15 @@ async def test_logs_in_a_file(tmp_path):
         ):
             said = await found(target(url, log=LogSpec("file", path=path)))
             assert said["backend log"][0] == status, path
+
+
+async def test_the_port_of_webhooks():
+    assert list(check_webhook(WebhookSpec())) == []
+    async with omi() as url:
+        port = int(url.rpartition(":")[2])
+        (taken,) = check_webhook(WebhookSpec(port=port))
+    assert taken.status == "bad" and "is held by" in taken.text
+    assert [finding.status for finding in check_webhook(WebhookSpec(port=port))] == ["ok"]
 
 
 def test_the_clock_of_the_backend():
