@@ -41,7 +41,9 @@ class RunResult:
 
     @property
     def verdict(self) -> Verdict:
-        return Verdict(self.summary["verdict"], [one_line(self.summary["sentence"], 600), f"report: {self.report}"])
+        return Verdict(
+            self.summary["verdict"], [one_line(self.summary["sentence"], 600), f"report: {_near(self.report)}"]
+        )
 
     @property
     def exit_code(self) -> int:
@@ -64,7 +66,7 @@ class RunResult:
         return found
 
     def __repr__(self) -> str:
-        return f"<e2e run {self.summary['scenario']}: {self.verdict} (exit {self.exit_code}), {self.report}>"
+        return f"<e2e run {self.summary['scenario']}: {self.verdict} (exit {self.exit_code}), {_near(self.report)}>"
 
     def explain(self) -> Iterator[str]:
         """The checks that do not hold, with their first evidence; how to see more, and how to run it again."""
@@ -79,5 +81,11 @@ class RunResult:
                 yield f"    and {len(row['evidence']) - MAX_EVIDENCE} more lines in the report"
         if len(open_checks) > MAX_CHECKS:
             yield f"and {len(open_checks) - MAX_CHECKS} more checks in the report"
-        yield f"report: {self.report}"
+        yield f"report: {_near(self.report)}"
         yield f"again:  {' '.join(self.summary['command'])}"
+
+
+def _near(path: Path) -> Path:
+    """As a person would write it in the working directory."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path

@@ -14,8 +14,8 @@ from e2e.errors import UsageError
 from e2e.report.write import write_reports
 from e2e.testing.result import RunResult
 
-FIXED = ("quiet", "out", "standin", "target_name")
-"""Options that the fixtures decide on."""
+FIXED = ("out", "standin", "target_name", "quiet", "web", "prometheus", "otel")
+"""Options that the fixtures decide on, and those for who looks on while a run lasts."""
 
 
 def arguments(options: Mapping[str, Any]) -> list[str]:

@@ -89,23 +89,23 @@ AS_IF_RUN = """
 """
 
 
-def test_a_failed_assertion_says_what_is_wrong_and_where_the_report_is(tests, tmp_path):
-    failed = finished(dead_at_boot, tmp_path / "failed")
-    finished(smoke, tmp_path / "passed")
-    said = tests(AS_IF_RUN.format(place=str(tmp_path)), "--e2e-target", "nowhere")
+def test_a_failed_assertion_says_what_is_wrong_and_where_the_report_is(tests, pytester):
+    finished(dead_at_boot, pytester.path / "failed")
+    finished(smoke, pytester.path / "passed")
+    said = tests(AS_IF_RUN.format(place=str(pytester.path)), "--e2e-target", "nowhere")
     said.assert_outcomes(failed=4, passed=1, errors=1)
     text = said.stdout.str()
     why = "E       assert verdict fail, not pass: The run ended with an error: backend died. 2 of 18"
     assert text.count(why) == 2
-    assert f"E         report: {failed}/report.html" in text
-    assert f"<e2e run smoke: fail (exit 1), {failed}/report.html>" in text
+    assert "E         report: failed/report.html" in text
+    assert "<e2e run smoke: fail (exit 1), failed/report.html>" in text
     assert "ConfigError: no e2e.toml in" in text  # of the target that is not there
     # However a test found out, it is told why, and pytest does not cut it.
     sections = re.findall(r"\n-+ e2e run failed -+\n(.*?)\n(?:=|_)", text, re.S)
     assert len(sections) == 4 and len(set(sections)) == 1 and "e2e run passed" not in text
     lines = sections[0].splitlines()
     assert lines[0].startswith("verdict: fail (exit 1). ") and "Geolocation" in lines[0]
-    assert lines[-2:] == [f"report: {failed}/report.html", "again:  e2e run smoke --standin"]
+    assert lines[-2:] == ["report: failed/report.html", "again:  e2e run smoke --standin"]
     # What failed comes first, with its evidence, whatever is not decided; what holds is not said.
     marks = [line[0] for line in lines if line[0] in "✗?✓"]
     assert marks == ["✗", "✗", *"????????"] and "and 8 more checks in the report" in lines
