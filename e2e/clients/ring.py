@@ -108,7 +108,7 @@ class SendRing:
         self._lengths[places] = sizes
         self._addresses[places] = lane.frames.addresses[pieces]
         taken = self._submit(n)
-        if not np.array_equal(taken, sizes):
+        if taken.tobytes() != sizes.tobytes():  # as numbers they would take three times as long to compare
             self._finish(lane, first, sizes.tolist(), taken.tolist())
 
     def _submit(self, n: int) -> "np.ndarray[Any, np.dtype[np.int32]]":
