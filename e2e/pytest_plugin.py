@@ -77,6 +77,7 @@ def e2e_run(request: pytest.FixtureRequest, e2e_standin: dict[str, Any]) -> Any:
         )
         result = await run(scenario, said, config.rootpath, Path(config.rootpath, config.getoption("--e2e-out")))
         runs.append(result)
+        request.node.user_properties.append(("e2e_report", str(result.report)))  # for pytest's own --junitxml
         return result
 
     return e2e_run
@@ -135,7 +136,7 @@ def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str]
 def pytest_runtest_makereport(item: pytest.Item) -> Any:
     """What is wrong with the runs of a test that failed, whichever way the test found out."""
     report = yield
-    if report.failed and report.when == "call":
+    if report.failed:
         for run in item.stash.get(_RUNS, ()):
             report.sections.append((f"e2e run {run.summary['run_id']}", "\n".join(run.explain())))
     return report

@@ -92,7 +92,7 @@ AS_IF_RUN = """
 def test_a_failed_assertion_says_what_is_wrong_and_where_the_report_is(tests, pytester):
     finished(dead_at_boot, pytester.path / "failed")
     finished(smoke, pytester.path / "passed")
-    said = tests(AS_IF_RUN.format(place=str(pytester.path)), "--e2e-target", "nowhere")
+    said = tests(AS_IF_RUN.format(place=str(pytester.path)), "--e2e-target", "nowhere", "--junitxml=tests.xml")
     said.assert_outcomes(failed=4, passed=1, errors=1)
     text = said.stdout.str()
     why = "E       assert verdict fail, not pass: The run ended with an error: backend died. 2 of 18"
@@ -100,8 +100,10 @@ def test_a_failed_assertion_says_what_is_wrong_and_where_the_report_is(tests, py
     assert "E         report: failed/report.html" in text
     assert "<e2e run smoke: fail (exit 1), failed/report.html>" in text
     assert "ConfigError: no e2e.toml in" in text  # of the target that is not there
+    report = f'<property name="e2e_report" value="{pytester.path}/passed/report.html"'
+    assert report in (pytester.path / "tests.xml").read_text()
     # However a test found out, it is told why, and pytest does not cut it.
-    sections = re.findall(r"\n-+ e2e run failed -+\n(.*?)\n(?:=|_)", text, re.S)
+    sections = re.findall(r"\n-+ e2e run failed -+\n(.*?)\n(?:=|_|- gen)", text, re.S)
     assert len(sections) == 4 and len(set(sections)) == 1 and "e2e run passed" not in text
     lines = sections[0].splitlines()
     assert lines[0].startswith("verdict: fail (exit 1). ") and "Geolocation" in lines[0]
