@@ -23,12 +23,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--e2e-out", metavar="DIR", default="reports", help="where runs leave their reports (reports)")
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    # A user of its own for each session, also across the workers of xdist.
-    worker = getattr(config, "workerinput", {}).get("workerid", "gw0")
-    config.stash[_DEVICES] = itertools.count(int(worker.removeprefix("gw")) * _DEVICES_PER_WORKER)
-
-
 @pytest.fixture(scope="session")
 def e2e_standin() -> dict[str, Any]:
     """How the stand-in is started: `recogniser`, `timers`, `faults`. Override it to change that for all tests."""
@@ -115,9 +109,12 @@ def _e2e_device(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFa
     from e2e.testing.sessions import device
 
     directory = tmp_path_factory.mktemp("e2e-sessions")
+    # A user of its own for each session, also across the workers of xdist (gw0, gw1, ...).
+    worker = "".join(filter(str.isdigit, getattr(pytestconfig, "workerinput", {}).get("workerid", ""))) or "0"
+    numbers = pytestconfig.stash.setdefault(_DEVICES, itertools.count(int(worker) * _DEVICES_PER_WORKER))
 
     def make(pace: str) -> Any:
-        number = next(pytestconfig.stash[_DEVICES])
+        number = next(numbers)
         return device(e2e_target, number, pace, directory / f"device-{number}.jsonl")
 
     return make
@@ -126,9 +123,9 @@ def _e2e_device(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFa
 def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str] | None:
     """`assert run.verdict == "pass"` says why it is not, also in the line of the summary."""
     for verdict, other in ((left, right), (right, left)):
-        if op == "==" and type(verdict).__module__ == "e2e.testing.result":
-            why: list[str] = getattr(verdict, "why", [])
-            return [f"verdict {verdict}, not {other}: {' '.join(why[:1])}", *why[1:]]
+        if op == "==" and isinstance(verdict, str) and type(verdict).__module__ == "e2e.testing.result":
+            sentence, *more = verdict.why  # type: ignore[attr-defined]
+            return [f"verdict {verdict}, not {other}: {sentence}", *more]
     return None
 
 
