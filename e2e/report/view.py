@@ -5,6 +5,7 @@ from typing import Any
 
 from e2e.report.blocks import Block, Code, Items, Log, Mark, Marks, Pairs, Prose, Section, View
 from e2e.report.view_became import became_blocks
+from e2e.report.view_curves import curves_section
 from e2e.report.view_protocol import protocol_section
 from e2e.report.view_proven import proven_section
 from e2e.report.view_services import endpoint_table, error_table, imports_section, service_section
@@ -31,6 +32,7 @@ def build_view(summary: Summary) -> View:
         Section("endpoints", "Endpoints", endpoint_table(summary)),
         service_section(summary, "pusher", "L1 pusher, stand-alone"),
         Section("stream", "E2E: audio through the services", _stream_blocks(summary)),
+        curves_section(summary),
         protocol_section(summary),
         Section("became", "What became of it", became) if (became := became_blocks(summary)) else None,
         Section("log", "Log excerpt of the session", _log_blocks(summary)),

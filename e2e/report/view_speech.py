@@ -1,18 +1,14 @@
-"""The part about latencies and words: tables, the curves over the run and over the load, and what was understood."""
+"""The part about latencies and words: tables and histograms, how it was over the load, and what was understood."""
 
 from typing import Any
 
-from e2e.report.blocks import Block, Curve, Items, Line, Log, Pairs, Prose, SideBySide, Table
+from e2e.report.blocks import Block, Items, Log, Pairs, Prose, SideBySide, Table
+from e2e.report.view_curves import distributions
 from e2e.verdict.check import many
 from e2e.verdict.metrics import METRICS
 
 Summary = dict[str, Any]
 
-CURVES = ("segment_emission", "segment_stabilisation", "transcript_lag", "first_segment", "pusher_processing")
-"""Latencies that are drawn where a run has enough of them."""
-
-MIN_POINTS = 5
-MIN_MINUTES = 3
 MAX_ROWS = 60
 
 
@@ -21,7 +17,7 @@ def speech_blocks(summary: Summary) -> list[Block]:
     blocks: list[Block] = []
     if summary["latency_note"]:
         blocks.append(Prose(f"{summary['latency_note'][0].upper()}{summary['latency_note'][1:]}."))
-    blocks += [*latency_table(summary), *latency_curves(summary)]
+    blocks += [*latency_table(summary), *distributions(summary)]
     rows = steadiness(summary)
     blocks += [Pairs(rows)] if rows else []
     if words["sid"] is not None:
@@ -42,17 +38,6 @@ def latency_table(summary: Summary) -> list[Block]:
 def _definition(name: str, histogram: dict[str, Any]) -> str:
     share = histogram.get("negative_share")
     return METRICS.get(name, "") + (f"; {share:.0%} of the values are negative" if share else "")
-
-
-def latency_curves(summary: Summary) -> list[Block]:
-    curves: list[Block] = []
-    for metric in CURVES:
-        series = summary["series"]["latency_ms"].get(metric)
-        if series is not None and len(series["t"]) >= MIN_POINTS:
-            lines = [Line(p, list(zip(series["t"], series[p], strict=True))) for p in ("p50", "p95")]
-            title = f"{metric} (ms), {series['step_s']:g} s a point"
-            curves.append(Curve(title, "s", lines))
-    return curves
 
 
 def steadiness(summary: Summary) -> list[tuple[str, str]]:
@@ -134,16 +119,10 @@ def _over_load(quality: dict[str, Any]) -> list[Block]:
     if len(minutes) > 1:
         rows = [[f"{row['t'] / 60:g}", f"{row['streams']:g}", *_rates(row)] for row in minutes[:MAX_ROWS]]
         blocks.append(Table(["from minute", "streams", *_HEAD], rows, numeric=frozenset(range(7))))
-    if len(minutes) >= MIN_MINUTES:
-        known = {name: [(r["t"], r[name] * 100) for r in minutes if r[name] is not None] for name in _CURVES}
-        lines = [Line(words, known[name]) for name, words in _CURVES.items() if known[name]]
-        blocks.append(Curve("how well speech was understood (%)", "s", lines))
-        blocks.append(Curve("streams at once", "s", [Line("streams", [(r["t"], r["streams"]) for r in minutes])]))
     return blocks
 
 
 _HEAD = ["words", "WER", "CER", "speech s", "coverage"]
-_CURVES = {"wer": "word errors", "cer": "character errors", "coverage": "coverage"}
 
 
 def _rates(row: dict[str, Any]) -> list[str]:
