@@ -55,8 +55,7 @@ class Curve:
 
     @property
     def clock(self) -> list[str]:
-        """What to write at five places of the x axis."""
-        return [clock(self.end * n / 4, self.end) for n in range(5)]
+        return clocks(0.0, self.end)
 
     def told(self, line: Line) -> str:
         """What is to be said of a line without a look at it."""
@@ -122,7 +121,9 @@ def nice(value: float) -> float:
 
 
 def short(value: float) -> str:
-    """A number in a few characters: `0.0123`, `12.3`, `1,234`."""
+    """A number in a few characters: `0.0123`, `12.3`, `1,234`, `1.23M`."""
+    if abs(value) >= 999_999.5:
+        return f"{value / 1e6:,.0f}M" if abs(value) >= 1e9 else f"{value / 1e6:.3g}M"
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
@@ -132,3 +133,8 @@ def clock(t: float, end: float) -> str:
         return f"{t:.3g} s"
     minutes, seconds = divmod(round(t), 60)
     return f"{minutes // 60}:{minutes % 60:02}:{seconds:02}" if end >= 3600 else f"{minutes}:{seconds:02}"
+
+
+def clocks(begin: float, end: float) -> list[str]:
+    """What to write at five places of an axis of time."""
+    return [clock(begin + (end - begin) * n / 4, end) for n in range(5)]

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from e2e.report.curves import TALL, WIDE, clock
+from e2e.report.curves import TALL, WIDE, clocks
 
 MAX_POINTS = 1_800
 """Of all waveforms of a session."""
@@ -66,7 +66,7 @@ class Scene:
 
     @property
     def clock(self) -> list[str]:
-        return [clock(self.begin + (self.end - self.begin) * n / 4, self.end) for n in range(5)]
+        return clocks(self.begin, self.end)
 
     @property
     def wave(self) -> str:

@@ -101,11 +101,10 @@ def _verdict_section(summary: Summary) -> Section:
         ("options", chosen or "defaults"),
         ("versions", versions(summary)),
     ]
-    blocks: list[Block] = [Pairs(pairs)]
+    checks = [Mark(c["status"], c["name"], c["detail"], c["evidence"]) for c in summary["checks"]]
+    blocks: list[Block] = [Marks(checks) if checks else Prose("Nothing was expected of this run."), Pairs(pairs)]
     if summary["command"]:
         blocks += [Prose("The command to repeat it:"), Code(shlex.join(map(str, summary["command"])))]
-    checks = [Mark(c["status"], c["name"], c["detail"], c["evidence"]) for c in summary["checks"]]
-    blocks.append(Marks(checks) if checks else Prose("Nothing was expected of this run."))
     return Section("verdict", "Verdict", blocks)
 
 

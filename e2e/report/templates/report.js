@@ -12,8 +12,10 @@
     return NICE.map((step) => step * power).find((end) => end >= value);
   };
 
-  const short = (value) =>
-    Math.abs(value) >= 1000 ? Math.round(value).toLocaleString("en-US") : String(Number(value.toPrecision(3)));
+  const short = (value) => {
+    if (Math.abs(value) >= 1e6) return `${short(value / 1e6)}M`;
+    return Math.abs(value) >= 1000 ? Math.round(value).toLocaleString("en-US") : String(Number(value.toPrecision(3)));
+  };
 
   const clock = (t, end, digits) => {
     if (end < 120) return `${Number(t.toFixed(digits))} s`;
@@ -204,6 +206,12 @@
       return (t - a) / (b - a);
     }
 
+    // Of seconds, that tell neighbouring pixels apart.
+    digits() {
+      const width = this.view[1] - this.view[0];
+      return width < 10 ? 2 : width < 120 ? 1 : 0;
+    }
+
     zoomBy(factor) {
       const [a, b] = this.view, centre = this.at ?? (a + b) / 2, share = this.share(centre), width = (b - a) * factor;
       this.zoom([centre - share * width, centre + (1 - share) * width]);
@@ -217,7 +225,7 @@
       for (const labels of this.ticks)
         labels.forEach((label, n) => {
           const t = this.view[0] + (this.view[1] - this.view[0]) * n / (labels.length - 1);
-          label.textContent = clock(t, end, width < 10 ? 2 : width < 100 ? 1 : 0);
+          label.textContent = clock(t, end, this.digits());
         });
       this.show(this.at);
     }
@@ -236,8 +244,9 @@
     }
 
     tell() {
-      const [a, b] = this.view, end = this.full[1];
-      this.when.textContent = this.at !== null ? `at ${clock(this.at, end, 2)}` : `${clock(a, end, 1)} to ${clock(b, end, 1)}`;
+      const [a, b] = this.view, end = this.full[1], digits = this.digits();
+      const whole = `${clock(a, end, digits)} to ${clock(b, end, digits)}`;
+      this.when.textContent = this.at === null ? whole : `at ${clock(this.at, end, digits && 2)}`;
       if (!this.data.events) return;
       const now = this.root.querySelector(".now"), parts = [];
       this.rows.forEach((row) => row.classList.remove("here"));
