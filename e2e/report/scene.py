@@ -87,13 +87,13 @@ class Scene:
 
     @property
     def data(self) -> dict[str, Any]:
-        """What a script needs to tell what happened at a time."""
+        """What a script needs to find what happened at a time; the words are in the page."""
         times = sorted({round(t, 3) for t in (*(e.t for e in self.events), *(s.begin for s in self.said))})
         return {
             "begin": self.begin,
             "end": self.end,
             "charts": [{"t": times}],
-            "events": [(e.t, e.text) for e in self.events],
-            "said": [(s.begin, s.end, s.text) for s in self.said],
-            "heard": [(s.begin, s.end, s.text) for s in self.heard],
+            "events": [e.t for e in self.events],
+            "said": [(s.begin, s.end) for s in self.said],
+            "heard": [(s.begin, s.end) for s in self.heard],
         }

@@ -5,11 +5,15 @@ from typing import Any
 
 from e2e.report.blocks import Lane
 from e2e.report.scene import Scene, Span, Tick, Wave
+from e2e.report.text import one_line, visible
 
 Summary = dict[str, Any]
 
 MAX_PIECES = 1_500
 """Of a difference."""
+
+MAX_CHARS = 12_000
+"""Of a difference, and of the stretches of a scene, as they are shown: what hides takes more room than it had."""
 
 
 def scene_of(summary: Summary, timeline: Summary, rows: Sequence[Lane]) -> Scene | None:
@@ -23,24 +27,41 @@ def scene_of(summary: Summary, timeline: Summary, rows: Sequence[Lane]) -> Scene
     ends = [timeline["ended"], *(p["until"] for p in timeline["plays"]), *(e.t for e in events)]
     begins = [timeline["began"], *(e.t for e in events)]
     begin = min(t for t in begins if t is not None)
-    pieces = timeline["difference"]
+    pieces = _bounded(timeline["difference"] or ())
     return Scene(
         begin=begin,
         end=max([begin + 0.001, *(t for t in ends if t is not None)]),
         waves=[_wave(summary, play) for play in timeline["plays"]],
-        said=[Span(s["t"], s["until"], s["text"]) for s in timeline["said"]],
-        heard=[Span(s["t"], s["until"], s["text"]) for s in timeline["heard"]],
+        said=_spans(timeline["said"]),
+        heard=_spans(timeline["heard"]),
         ticks=ticks,
         events=events,
-        difference=[tuple(piece) for piece in (pieces or ())[:MAX_PIECES]],
-        note=_note(timeline),
+        difference=pieces,
+        note=_note(timeline, len(pieces)),
     )
 
 
-def _note(timeline: Summary) -> str:
+def _spans(spans: Sequence[Summary]) -> list[Span]:
+    room = max(20, MAX_CHARS // (len(spans) or 1))
+    return [Span(s["t"], s["until"], one_line(s["text"], room)) for s in spans]
+
+
+def _bounded(pieces: Sequence[Sequence[str]]) -> list[tuple[str, str, str]]:
+    """As many pieces as there is room for, made visible."""
+    shown, used = [], 0
+    for sign, said, heard in pieces[:MAX_PIECES]:
+        piece = sign, visible(said), visible(heard)
+        used += len(piece[1]) + len(piece[2])
+        if used > MAX_CHARS and shown:
+            break
+        shown.append((sign, *(one_line(text, MAX_CHARS) for text in piece[1:])))
+    return shown
+
+
+def _note(timeline: Summary, shown: int) -> str:
     if timeline["difference"] is None:
         return "" if timeline["kind"] != "listen" or not timeline["plays"] else "What was said is not known in words."
-    if len(timeline["difference"]) > MAX_PIECES:
+    if len(timeline["difference"]) > shown:
         return "The first part of what was said and heard; the rest is in run.json."
     seconds = timeline["compared_s"]
     return f"Of the first {seconds:.0f} s of audio." if seconds else ""

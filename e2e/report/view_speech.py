@@ -3,6 +3,7 @@
 from typing import Any
 
 from e2e.report.blocks import Block, Items, Log, Pairs, Prose, SideBySide, Table
+from e2e.report.text import visible
 from e2e.report.view_curves import distributions
 from e2e.verdict.check import many
 from e2e.verdict.metrics import METRICS
@@ -10,6 +11,10 @@ from e2e.verdict.metrics import METRICS
 Summary = dict[str, Any]
 
 MAX_ROWS = 60
+MAX_CHARS = 10_000
+"""Of a text that a reader compares; hours of speech would be most of the page."""
+MAX_LOG_CHARS = 100_000
+"""Of the history of segments."""
 
 
 def speech_blocks(summary: Summary) -> list[Block]:
@@ -73,11 +78,29 @@ def understanding(summary: Summary) -> list[Block]:
     blocks += _over_load(summary["series"]["quality"])
     reference = words["reference"]
     said = reference if reference else "(nothing was said)" if reference == "" else "(not known)"
-    blocks.append(SideBySide("Said", said, "Heard", words["text"] or "(nothing)"))
+    blocks.append(SideBySide("Said", _begin(said), "Heard", _begin(words["text"] or "(nothing)")))
     if words["segments"]:
         title = f"{many(len(words['segments']), 'segment')} of session {words['sid']}, with their history"
-        blocks.append(Log(title, [line for s in words["segments"] for line in _history(s)]))
+        blocks.append(Log(title, _as_many([line for s in words["segments"] for line in _history(s)])))
     return blocks
+
+
+def _as_many(lines: list[str]) -> list[str]:
+    """The lines that there is room for, made visible: what hides takes more room than it had."""
+    shown, used = [], 0
+    for line in map(visible, lines):
+        used += len(line)
+        if used > MAX_LOG_CHARS:
+            return [*shown, f"... {len(lines) - len(shown)} more lines are in run.json"]
+        shown.append(line)
+    return shown
+
+
+def _begin(text: str) -> str:
+    text = visible(text)
+    return (
+        text if len(text) <= MAX_CHARS else f"{text[:MAX_CHARS]}… ({len(text) - MAX_CHARS} more characters in run.json)"
+    )
 
 
 def _words_sentence(words: dict[str, Any]) -> str:

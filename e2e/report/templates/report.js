@@ -172,7 +172,8 @@
       this.lines.forEach((line, k) => {
         const value = n < 0 ? null : line.values[n];
         const unit = this.chart.unit ? ` ${this.chart.unit}` : "";
-        this.outputs[k].textContent = n < 0 ? this.rest[k] : value === null ? "–" : `${value.toLocaleString("en-US", { maximumFractionDigits: 6 })}${unit}`;
+        const exact = value === null ? "–" : value.toLocaleString("en-US", { maximumFractionDigits: 6 }) + unit;
+        this.outputs[k].textContent = n < 0 ? this.rest[k] : exact;
         const x = n < 0 ? -1 : this.group.share(this.chart.t[n]);
         this.dots[k].hidden = value === null || x < 0 || x > 1;
         this.dots[k].style.left = `${x * 100}%`;
@@ -252,11 +253,15 @@
       this.rows.forEach((row) => row.classList.remove("here"));
       if (this.at !== null) {
         for (const name of ["said", "heard"]) {
-          const found = this.data[name].filter(([from, to]) => from <= this.at && this.at <= to).map((span) => span[2]);
-          if (found.length) parts.push(`${name}: ${found.join(" / ")}`);
+          const words = this.root.querySelectorAll(`.${name} title`);
+          const found = [...words].filter((_, k) => {
+            const [from, to] = this.data[name][k];
+            return from <= this.at && this.at <= to;
+          });
+          if (found.length) parts.push(`${name}: ${found.map((title) => title.textContent).join(" / ")}`);
         }
-        const n = nearest(this.data.events.map(([t]) => t), this.at);
-        parts.push(`${clock(this.data.events[n][0], end, 3)} ${this.data.events[n][1]}`);
+        const n = nearest(this.data.events, this.at), what = this.rows[n]?.querySelector("[data-lane]").innerText;
+        parts.push(`${clock(this.data.events[n], end, 3)} ${what}`);
         this.rows[n]?.classList.add("here");
       }
       now.textContent = parts.join(" · ");
