@@ -12,6 +12,9 @@ Summary = dict[str, Any]
 MAX_PIECES = 1_500
 """Of a difference."""
 
+MAX_TIMES = 100
+"""How often the same tape is drawn in one play."""
+
 MAX_CHARS = 12_000
 """Of a difference, and of the stretches of a scene, as they are shown: what hides takes more room than it had."""
 
@@ -68,9 +71,14 @@ def _note(timeline: Summary, shown: int) -> str:
 
 
 def _wave(summary: Summary, play: Summary) -> Wave:
-    """The stretch of the tape's envelope that was sent."""
+    """The stretch of the tape's envelope that was sent, again and again where the tape was played so."""
     named = [t for t in summary["audio"] if t["name"] == play["tape"]]
     tape = next((t for t in named if t["chunks"] == play["planned"]), named[-1] if named else None)
-    points = (tape or {}).get("envelope") or ()
-    share = play["seconds"] / tape["seconds"] if tape and tape["seconds"] else 0.0
-    return Wave(play["t"], play["until"], points[: max(1, round(len(points) * min(1.0, share)))])
+    points = list((tape or {}).get("envelope") or ())
+    if not points or not tape["seconds"]:
+        return Wave(play["t"], play["until"], [])
+    times = play["seconds"] / tape["seconds"]
+    if times > MAX_TIMES:  # nobody sees more of it than how loud it was at most
+        points, times = [(min(low for low, _ in points), max(high for _, high in points))], MAX_TIMES
+    wanted = max(1, round(len(points) * times))
+    return Wave(play["t"], play["until"], [points[n % len(points)] for n in range(wanted)])

@@ -6,6 +6,7 @@ from typing import Any
 from e2e.report.blocks import Block, Lane, Lanes, Prose
 from e2e.report.text import one_line
 from e2e.report.view_scene import scene_of
+from e2e.verdict.check import many
 
 LANES = ["client", "backend", "pusher"]
 
@@ -25,7 +26,7 @@ def timeline_blocks(summary: dict[str, Any]) -> list[Block]:
         "line counts from when it was read. What repeats is folded; chunks of audio stand where they were due. "
     )
     beyond = summary["counters"]["sessions"] - len(timelines)
-    more = f"{beyond} more sessions: `e2e report RUN --session SID` tells any of them." if beyond > 0 else ""
+    more = f"{many(beyond, 'more session')}: `e2e report RUN --session SID` tells any of them." if beyond > 0 else ""
     return [Prose(intro + more), *(_lanes(summary, t, first=not n) for n, t in enumerate(timelines))]
 
 

@@ -138,7 +138,7 @@ def test_pointing_shows_the_values_of_all_curves_at_that_time(busy_page):
         "[...document.querySelectorAll('.curve')].find(f => f.textContent.includes('messages of'))"
         ".querySelector('output').textContent"
     )
-    assert messages == f"{load['messages_per_s'][n]:g} a second"
+    assert messages == f"{load['messages_per_s'][n]:g}"
     crosses = page.run("[...document.querySelectorAll('.curve .cross')].map(e => e.hidden || e.style.left)")
     assert len(set(crosses)) == 1 and float(crosses[0].rstrip("%")) == pytest.approx(50, abs=0.2)
     page.mouse("mouseMoved", 2, 2)

@@ -44,7 +44,7 @@
   };
 
   class Plot {
-    // `box` is where the chart is drawn, `chart` its data: `t`, and of curves `lines` and `unit`.
+    // `box` is where the chart is drawn, `chart` its data: `t`, and of curves `lines`.
     constructor(group, box, chart, first) {
       this.group = group;
       this.box = box;
@@ -130,7 +130,7 @@
     }
 
     told() {
-      return this.lines.map((line, n) => `${line.name} ${this.outputs[n].textContent}`).join(", ");
+      return this.lines.map((line, n) => `${line.name} ${this.outputs[n].textContent} ${this.chart.unit}`).join(", ");
     }
 
     // Draw what lies in the view: a curve anew, on a scale that fits; anything else by moving the window over it.
@@ -171,8 +171,7 @@
       const n = t === null ? -1 : nearest(this.chart.t, t);
       this.lines.forEach((line, k) => {
         const value = n < 0 ? null : line.values[n];
-        const unit = this.chart.unit ? ` ${this.chart.unit}` : "";
-        const exact = value === null ? "–" : value.toLocaleString("en-US", { maximumFractionDigits: 6 }) + unit;
+        const exact = value === null ? "–" : value.toLocaleString("en-US", { maximumFractionDigits: 6 });
         this.outputs[k].textContent = n < 0 ? this.rest[k] : exact;
         const x = n < 0 ? -1 : this.group.share(this.chart.t[n]);
         this.dots[k].hidden = value === null || x < 0 || x > 1;
