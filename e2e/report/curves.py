@@ -39,7 +39,7 @@ class Curve:
 
     @cached_property
     def low(self) -> float:
-        return -nice(-min(self._all(), default=0.0))
+        return 0.0 - nice(-min(self._all(), default=0.0))
 
     @cached_property
     def high(self) -> float:

@@ -29,7 +29,7 @@ def curves_section(summary: Summary) -> Section | None:
     if not curves:
         return None
     step = summary["series"]["load"]["step_s"]
-    words = f"Over the seconds of the run, {step:g} s a point; longer where a curve had little to tell."
+    words = f"Over the run, {step:g} s a point; a latency has points where it came."
     return Section("curves", "Curves over time", [Prose(words), Curves(curves)])
 
 

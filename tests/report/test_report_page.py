@@ -6,7 +6,7 @@ import re
 import pytest
 
 from e2e.record.rundir import RunDirectory
-from e2e.report.curves import clock, nice, short
+from e2e.report.curves import Curve, Line, clock, nice, short
 from e2e.report.page import as_data
 from e2e.report.view_curves import MIN_VALUES
 from e2e.report.write import write_reports
@@ -124,6 +124,8 @@ def test_its_curves_and_histograms_hold_every_value(busy_page):
     )
     assert counts == {m: h["count"] for m, h in summary["latency_ms"].items() if h["count"] >= MIN_VALUES}
     assert len(counts) > 2
+    tops = "[...document.querySelectorAll('.bars')].map(f => Math.max(...[...f.querySelectorAll('rect:not(.all)')]"
+    assert set(page.run(f"{tops}.map(r => r.height.baseVal.value)))")) == {100}
 
 
 def test_pointing_shows_the_values_of_all_curves_at_that_time(busy_page):
@@ -343,6 +345,17 @@ def test_eight_hours_of_a_thousand_devices_fit(browser, reported):
     assert page.complaints == [] and axis(page) == ("0:00:00", clock(summary["duration"], summary["duration"]))
 
 
+def test_a_curve_is_drawn_to_scale_with_gaps_where_nothing_is_known():
+    curve = Curve("c", "ms", [0, 1, 2, 3, 4], [Line("a", [0, 50, None, 25, None])], 4.0)
+    assert curve.path(curve.lines[0]) == "M0.0 100.0L250.0 0.0M750.0 50.0h1"
+    assert curve.scale == ["50", "25", "0"] and curve.clock == ["0 s", "1 s", "2 s", "3 s", "4 s"]
+    below = Curve("c", "", [0, 10], [Line("a", [-7, 0])], 10.0)
+    assert (below.low, below.high) == (-8, 0) and below.told(below.lines[0]) == "-7 to 0"
+    assert below.path(below.lines[0]) == "M0.0 87.5L1000.0 0.0"
+    nothing = Curve("c", "", [0], [Line("a", [0])], 1.0)
+    assert nothing.scale == ["1", "0.5", "0"] and str(nothing.low) == "0.0"
+
+
 def test_data_cannot_leave_its_element():
     text = as_data({"</script>": ["<!--", "\u2028\x1b\u202e", 1.5, None, "&amp;"]})
     assert not set("<>&\u2028\u202e\x1b") & set(text)
@@ -357,5 +370,12 @@ def test_scales_end_with_a_round_number(value, end):
 
 
 def test_numbers_and_instants_are_short():
-    assert [short(v) for v in (0, 0.01234, 12.345, 999, 1234.5)] == ["0", "0.0123", "12.3", "999", "1,234"]
+    assert [short(v) for v in (0, 0.01234, 12.345, 999, 1234.5, 2.5e6)] == [
+        "0",
+        "0.0123",
+        "12.3",
+        "999",
+        "1,234",
+        "2.5M",
+    ]
     assert [clock(t, end) for t, end in ((1.25, 100), (245, 600), (3845, 28_800))] == ["1.25 s", "4:05", "1:04:05"]
