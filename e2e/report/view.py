@@ -83,6 +83,9 @@ def counted(counts: dict[str, int]) -> str:
     return ", ".join(f"{name} × {n}" for name, n in counts.items())
 
 
+_FIRST = ("fail", "inconclusive", "pass")
+
+
 def _verdict_section(summary: Summary) -> Section:
     target, options = summary["target_details"], summary["options"]
     where = ", ".join(f"{n} {target[n]}" for n in ("backend", "pusher") if target.get(n))
@@ -101,7 +104,8 @@ def _verdict_section(summary: Summary) -> Section:
         ("options", chosen or "defaults"),
         ("versions", versions(summary)),
     ]
-    checks = [Mark(c["status"], c["name"], c["detail"], c["evidence"]) for c in summary["checks"]]
+    ordered = sorted(summary["checks"], key=lambda c: _FIRST.index(c["status"]))
+    checks = [Mark(c["status"], c["name"], c["detail"], c["evidence"]) for c in ordered]
     blocks: list[Block] = [Marks(checks) if checks else Prose("Nothing was expected of this run."), Pairs(pairs)]
     if summary["command"]:
         blocks += [Prose("The command to repeat it:"), Code(shlex.join(map(str, summary["command"])))]

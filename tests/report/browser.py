@@ -21,7 +21,7 @@ _COMPLAINTS = ("Runtime.consoleAPICalled", "Runtime.exceptionThrown", "Log.entry
 
 class Browser:
     def __init__(self, socket) -> None:
-        self._socket, self._last = socket, 0
+        self._socket, self._last, self._target = socket, 0, None
         self.events: list[dict] = []
 
     def call(self, method: str, session: str | None = None, **params) -> dict:
@@ -41,7 +41,10 @@ class Browser:
             self.events.append(json.loads(self._socket.recv(timeout=30)))
 
     def open(self, path: Path, width=1280, height=900, *, dark=False) -> "Page":
-        target = self.call("Target.createTarget", url="about:blank")["targetId"]
+        """A page, in place of the one before."""
+        if self._target:
+            self.call("Target.closeTarget", targetId=self._target)
+        target = self._target = self.call("Target.createTarget", url="about:blank")["targetId"]
         session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         page = Page(self, session, path.resolve().as_uri())
         for domain in ("Page", "Network", "Runtime", "Log"):

@@ -92,7 +92,8 @@ def test_its_figures_are_those_of_run_json(busy_page):
         "[...document.querySelectorAll('#verdict ul.marks > li')]"
         ".map(li => [li.querySelector('strong').textContent, li.querySelector('.mark').title])"
     )
-    assert marks == [[c["name"], c["status"]] for c in summary["checks"]]
+    assert sorted(marks) == sorted([c["name"], c["status"]] for c in summary["checks"])
+    assert [status for _, status in marks] == sorted(status for _, status in marks), "what failed comes first"
     figures = dict(zip(texts(page, ".figures dt"), texts(page, ".figures dd"), strict=True))
     counters = summary["counters"]
     assert figures["chunks sent"] == f"{counters['chunks_sent']} of {counters['chunks_planned']}"
@@ -332,8 +333,8 @@ def test_without_its_script_it_says_the_same(browser, reported):
 
 
 def day(path):
-    """Eight hours of a thousand devices; a sample a minute, of which two to four make a point of a curve."""
-    return busy(path, users=1000, seconds=8 * 3600, every=60, tape={"said": (), "reference": None})
+    """Eight hours of a thousand devices; a sample every two minutes, one or two to a point."""
+    return busy(path, users=1000, seconds=8 * 3600, every=120, tape={"said": (), "reference": None})
 
 
 def test_eight_hours_of_a_thousand_devices_fit(browser, reported):
