@@ -28,14 +28,17 @@ class Audible:
     def __init__(self, sid: str, kind: str) -> None:
         self._session = Session(sid, kind)
         self._unused = Latencies()
+        self._last = 0.0
 
     def session(self, record: Record) -> None:
+        self._last = record["t"]
         self._session.event(record, self._unused)
 
     def stream(self, record: Record, tapes: Sequence[Tape]) -> None:
         self._session.stream(record, lambda name, planned: tape_played(tapes, name, planned), self._unused)
 
     def message(self, record: Record) -> None:
+        self._last = record["t"]
         if record.get("kind") in ("transcript", "segments_deleted"):
             self._session.message(record, self._unused)
 
@@ -47,8 +50,8 @@ class Audible:
         seconds of audio (null: of all); it is null where it is not known what was said, or that is too long.
         """
         session = self._session
-        sent = [(p, p.sent if p.sent is not None else session.sent or 0) for p in session.plays]
-        known = spoken([(p, min(p.planned, n)) for p, n in sent])
+        sent = [(play, self._sent(play)) for play in session.plays]
+        known = spoken(sent)
         segments = session.transcript.final()
         words, compared = self._compared(known.reference, known.utterances, segments)
         return {
@@ -65,6 +68,15 @@ class Audible:
             "difference": words,
             "compared_s": compared,
         }
+
+    def _sent(self, play: Play) -> int:
+        """Chunks. Of a play whose end nobody wrote down: those that were due when the session was last heard of."""
+        sent = self._session.sent if play.sent is None else play.sent
+        if sent is None:
+            sent = (
+                max(0, int((self._last - play.start) * 1000 / play.interval_ms)) if play.interval_ms else play.planned
+            )
+        return min(play.planned, sent)
 
     def _compared(self, reference: str | None, utterances: Sequence[Any], segments: Sequence[Any]) -> tuple[Any, Any]:
         if reference is None or self._session.kind != "listen":
@@ -96,7 +108,7 @@ def _stretch(play: Play) -> float:
 
 
 def _play(play: Play, sent: int) -> dict[str, Any]:
-    seconds = min(play.planned, sent) * (play.tape.chunk_ms if play.tape else 100.0) / 1000
+    seconds = sent * (play.tape.chunk_ms if play.tape else 100.0) / 1000
     until = play.start + seconds * _stretch(play)
     return {
         "tape": play.tape_name,

@@ -68,6 +68,22 @@ def test_only_what_was_sent_was_said(tmp_path):
     assert timeline["difference"] == [("-", SAID[0][0], "")] and timeline["heard"] == []
 
 
+def test_of_a_run_that_was_killed_the_audio_reaches_to_where_it_was_last_heard_of(tmp_path):
+    with journal(tmp_path / "r") as j:
+        j.run()
+        j.tape()
+        session = j.connecting()
+        j.open(session)
+        j.ready(session)
+        start = j.begin(session)
+        j.at(start + 6)
+        j.segment(session, "seg0", SAID[0][0], *SAID[0][1:])
+    timeline = told(tmp_path / "r")
+    assert timeline["plays"][0]["seconds"] == 6.0 and [s["text"] for s in timeline["said"]] == [
+        t for t, _, _ in SAID[:2]
+    ]
+
+
 def test_at_another_pace_audio_takes_another_time(tmp_path):
     with journal(tmp_path / "r") as j:
         j.run(pace="20x")
