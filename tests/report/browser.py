@@ -113,10 +113,12 @@ class Page:
         box = self.place(selector, n)
         self.mouse("mouseMoved", box["left"] + share * box["width"], box["top"] + box["height"] / 2)
 
-    def tap(self, selector: str, share: float, n: int = 0) -> None:
+    def touch(self, selector: str, *shares: float, n: int = 0) -> None:
+        """A finger comes down at the first share of an element's width, moves to the others, and is lifted."""
         box = self.place(selector, n)
-        point = {"x": box["left"] + share * box["width"], "y": box["top"] + box["height"] / 2}
-        self.call("Input.dispatchTouchEvent", type="touchStart", touchPoints=[point])
+        points = [{"x": box["left"] + s * box["width"], "y": box["top"] + box["height"] / 2} for s in shares]
+        for type, point in zip(["touchStart", *["touchMove"] * len(shares)], points, strict=False):
+            self.call("Input.dispatchTouchEvent", type=type, touchPoints=[point])
         self.call("Input.dispatchTouchEvent", type="touchEnd", touchPoints=[])
 
     def key(self, *keys: str) -> None:

@@ -205,11 +205,14 @@ def test_keys_walk_through_the_points_zoom_and_reset(busy_page):
     assert page.run("[...document.querySelectorAll('.curve .cross')].every(e => e.hidden)")
 
 
-def test_a_tap_shows_values_too(busy_page):
+def test_a_finger_does_what_a_mouse_does(busy_page):
     page, summary = busy_page
-    page.tap(".curve .plot", 0.5)
+    page.touch(".curve .plot", 0.5)
     assert texts(page, ".curve output")[0] in map(str, summary["series"]["load"]["open"])
     assert texts(page, "#curves .when")[0].startswith("at ")
+    page.touch(".curve .plot", 0.2, 0.3, 0.45, 0.6)
+    begin, end = (float(label.split()[0]) for label in axis(page))
+    assert (begin, end) == pytest.approx((summary["duration"] * 0.2, summary["duration"] * 0.6), abs=1)
 
 
 def test_a_session_is_chosen_from_the_list_the_failed_one_first(busy_page):
