@@ -6,6 +6,7 @@ from typing import Any
 from e2e.report.blocks import Block, Lane, Lanes, Prose
 from e2e.report.text import one_line
 from e2e.report.view_scene import scene_of
+from e2e.report.view_stream import session_status
 from e2e.verdict.check import many
 
 LANES = ["client", "backend", "pusher"]
@@ -57,7 +58,7 @@ def _lanes(summary: dict[str, Any], timeline: dict[str, Any], *, first: bool) ->
         open=first,
         extra=not first,
         scene=scene_of(summary, timeline, rows),
-        status="fail" if any(row.bad for row in rows) else "none",
+        status=next((session_status(s) for s in summary["sessions"] if s["sid"] == timeline["sid"]), "none"),
     )
 
 

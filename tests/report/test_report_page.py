@@ -218,6 +218,8 @@ def test_a_finger_does_what_a_mouse_does(busy_page):
 def test_a_session_is_chosen_from_the_list_the_failed_one_first(busy_page):
     page, summary = busy_page
     titles = texts(page, "details.lanes > summary")
+    marks = page.run("[...document.querySelectorAll('details.lanes > summary .mark')].map(e => e.title)")
+    assert marks == ["fail", "pass", "pass"]
     assert "s4" in titles[0] and len(titles) == len(summary["timeline"]) == 3
     opened = "[...document.querySelectorAll('details.lanes')].map(d => d.open)"
     assert page.run(opened) == [True, False, False]
