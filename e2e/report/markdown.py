@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from e2e.report import blocks as b
+from e2e.report.curves import Curve
 from e2e.report.text import fence
 from e2e.report.text import markdown as md
 
@@ -100,15 +101,23 @@ _BARS = "▁▂▃▄▅▆▇█"
 _BAR_COUNT = 60
 
 
-def _curve(block: b.Curve) -> str:
+def _curves(block: b.Curves) -> str:
+    shown = [curve for curve in block.items if not curve.extra]
+    more = len(block.items) - len(shown)
+    return "\n\n".join([*map(_curve, shown), *([f"{more} more curves are in report.html."] if more else [])])
+
+
+def _curve(curve: Curve) -> str:
     """A row of bars for each line, on the scale of the curve; each bar is the largest of its neighbours."""
-    low, tall = block.low, block.high - block.low or 1.0
-    head = f"{md(block.title)}, {block.begin:g} to {block.end:g} {md(block.unit)}, {low:g} to {block.high:g}:"
+    low, tall = curve.low, curve.high - curve.low
+    unit = f" {md(curve.unit)}" if curve.unit else ""
+    head = f"{md(curve.title)}, {curve.t[0]:g} to {curve.t[-1]:g} s, {low:g} to {curve.high:g}{unit}:"
     rows = []
-    for line in block.lines:
-        size = -(-len(line.points) // _BAR_COUNT)
-        tops = [max(y for _, y in line.points[i : i + size]) for i in range(0, len(line.points), size)]
-        rows.append(f"{line.name:20} {''.join(_BARS[min(7, int((y - low) / tall * 8))] for y in tops)}")
+    for line in curve.lines:
+        size = -(-len(line.values) // _BAR_COUNT)
+        parts = [[v for v in line.values[i : i + size] if v is not None] for i in range(0, len(line.values), size)]
+        bars = [_BARS[min(7, int((max(p) - low) / tall * 8))] if p else " " for p in parts]
+        rows.append(f"{line.name:20} {''.join(bars)}".rstrip())
     return f"{head}\n\n{fence(rows)}"
 
 
@@ -135,5 +144,6 @@ _RENDER: dict[str, Callable[[Any], str]] = {
     "timeline": _timeline,
     "lanes": _lanes,
     "side_by_side": _side_by_side,
-    "curve": _curve,
+    "curves": _curves,
+    "distributions": lambda block: "The histograms are in report.html.",
 }

@@ -11,6 +11,7 @@ from e2e.verdict.exercised import Exercised
 from e2e.verdict.findings import Findings
 from e2e.verdict.lag import Slope
 from e2e.verdict.lifecycle import Lifecycle
+from e2e.verdict.load_curves import LoadCurves
 from e2e.verdict.logs import ErrorLines, Excerpt, ImportProblems
 from e2e.verdict.metrics import REALTIME, Latencies
 from e2e.verdict.quality import Quality
@@ -22,6 +23,11 @@ from e2e.verdict.webhooks import Webhooks
 from e2e.verdict.words import WordErrors
 
 Record = dict[str, Any]
+
+
+def wordless(run: Record) -> bool:
+    """See `Facts.wordless`; of the `run` record."""
+    return (run.get("target") or {}).get("recogniser") == "vad"
 
 
 @dataclass(slots=True)
@@ -50,6 +56,7 @@ class Facts:
     words: WordErrors = field(default_factory=WordErrors)
     quality: Quality = field(default_factory=Quality)
     curve: QualityCurve = field(default_factory=QualityCurve)
+    load: LoadCurves = field(default_factory=LoadCurves)
     lag: Slope = field(default_factory=Slope)
     events: Bounded[Record] = field(default_factory=lambda: Bounded(1000))
     lifecycle: Lifecycle = field(default_factory=Lifecycle)
@@ -94,7 +101,7 @@ class Facts:
     @property
     def wordless(self) -> bool:
         """Whether the target says only that there was speech: the stand-in's recogniser for load writes no words."""
-        return (self.run.get("target") or {}).get("recogniser") == "vad"
+        return wordless(self.run)
 
     @property
     def heartbeat(self) -> float:
