@@ -21,6 +21,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "engine": {"clients", "observe", "audio", "protocol", "record", "verdict.expect"},
     "verdict": {"protocol", "record"},
     "report": {"verdict", "record"},
+    "live": {"report", "verdict", "record"},
     # It must not be able to read reference texts, so nothing else of `audio`.
     "standin": {"protocol", "audio.codec"},
     "doctor": {"engine", "clients", "observe", "protocol"},

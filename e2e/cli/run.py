@@ -42,14 +42,20 @@ from e2e.errors import UsageError
 )
 @click.option("--no-probe", is_flag=True, help="Leave the import probe out of the services that the run starts.")
 @click.option("--quiet", is_flag=True, help="No live view; only the verdict.")
+@click.option("--prometheus", metavar="[HOST]:PORT", help="Serve /metrics while the run lasts (:9464 is loopback).")
+@click.option(
+    "--otel", is_flag=False, flag_value="", metavar="[ENDPOINT]", help="Push figures by OTLP (http://localhost:4318)."
+)
 @standin_options
 def command(scenario: str, target_name: str | None, standin: bool, out: Path, quiet: bool, **given: Any) -> None:
     """Run SCENARIO: a shipped name (see `e2e list`) or the path of a script."""
     said = ("e2e", *sys.argv[1:])
     with requested(scenario, target_name, standin, Path.cwd(), given, said) as (chosen, target, options):
-        from e2e.cli.session import run_scenario  # late: a mistake is told before everything is loaded
+        # Late: a mistake is told before everything is loaded.
+        from e2e.cli.live import Watching
+        from e2e.cli.session import run_scenario
 
-        code = run_scenario(chosen, target, options, out, quiet)
+        code = run_scenario(chosen, target, options, out, Watching(quiet, given["prometheus"], given["otel"]))
     sys.exit(int(code))
 
 

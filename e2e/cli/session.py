@@ -12,7 +12,7 @@ from typing import Any
 from rich.console import Console
 
 from e2e.cli.github import inert_output, tell_actions
-from e2e.cli.live import live_view
+from e2e.cli.live import Watching
 from e2e.engine.options import Options
 from e2e.engine.prepared import prepared
 from e2e.engine.runner import Run
@@ -23,29 +23,30 @@ from e2e.report.terminal import show_verdict
 from e2e.report.write import write_reports
 
 
-def run_scenario(scenario: Scenario, target: TargetConfig, options: Options, out: Path, quiet: bool) -> ExitCode:
+def run_scenario(scenario: Scenario, target: TargetConfig, options: Options, out: Path, watching: Watching) -> ExitCode:
     """Run, report, and say the verdict on standard output.
 
     Raises:
         UsageError: the scenario, the options or the configuration ask for something that cannot be done.
     """
     with inert_output():
-        summary, directory = _run(scenario, target, options, out, quiet)
+        summary, directory = _run(scenario, target, options, out, watching)
         show_verdict(Console(file=sys.stdout), summary, str(directory))
     tell_actions(summary, directory)
     return ExitCode(summary["exit_code"])
 
 
 def _run(
-    scenario: Scenario, target: TargetConfig, options: Options, out: Path, quiet: bool
+    scenario: Scenario, target: TargetConfig, options: Options, out: Path, watching: Watching
 ) -> tuple[dict[str, Any], Path]:
     factory = loop_factory()
     with (
+        watching.exporters(),  # ports are taken before anything is started
         prepared(scenario, target, options, out) as ready,
         asyncio.Runner(loop_factory=factory) as runner,
         _polite_end(ready.run, runner.get_loop()),
     ):
-        with live_view(ready.journal, quiet):
+        with watching.view(ready.journal, ready.run, runner.get_loop()):
             runner.run(ready.run.execute())
         ready.journal.flush()
         summary = write_reports(ready.directory)

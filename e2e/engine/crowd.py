@@ -4,6 +4,8 @@ A device costs one task, the one that runs its script. Nothing polls it: it says
 """
 
 import asyncio
+import itertools
+from collections import deque
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
@@ -55,6 +57,7 @@ class Crowd:
 
     `counts` is kept up to date. A device that the load ends, not its script, is journalled as `device` `ended`, and its
     CancelledError says why; that of a load which is interrupted says nothing.
+    What is done by hand (`finish`, `pause`, `resume`, `add`) is journalled as `control`.
     """
 
     def __init__(
@@ -67,14 +70,21 @@ class Crowd:
         seed: int = 0,
     ) -> None:
         self.load, self.counts = load, counts
+        self.finished = False
         self._play, self._journal, self._clock, self._seed = play, journal, clock, seed
         self._loop = asyncio.get_running_loop()
+        self._origin = clock()
+        self._stopped: float | None = None  # the instant at which the load's time stands still
         self._wanted: set[int] = set()
         self._places: dict[int, _Life] = {}
         self._lives: dict[int, int] = {}
         self._tasks: dict[asyncio.Task[None], _Life] = {}
-        self._over = False
+        self._coming: deque[int] = deque()  # places that are to begin as soon as they may
+        self._next_place, self._next_device, self._highest = load.count, 0, -1
+        self._last = False  # nothing begins any more but by hand
+        self._over = False  # nothing begins any more
         self._in_batch = 0
+        self._changed: asyncio.Future[None] = self._loop.create_future()
         # Done when all have ended after the load is over, or with what must end the run.
         self._end: asyncio.Future[None] = self._loop.create_future()
         counts.open = load.open
@@ -86,12 +96,13 @@ class Crowd:
             whatever `play` raised first.
         """
         try:
+            self._origin = self._clock()
             await self._follow()
-            self._over = True
-            if self._tasks:
+            self._last = True
+            if self._tasks or self._coming:
                 await self._end
         finally:
-            self._over = True
+            self._last = self._over = True
             self._write_arrivals()
             # Sessions close politely on their way out. Being cancelled once more cancels them once more.
             while lives := tuple(self._tasks.values()):
@@ -100,31 +111,111 @@ class Crowd:
                 await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _follow(self) -> None:
-        origin = self._clock()
         for change in self.load.changes(self._seed):
-            await self._until(origin + change.at)
+            await self._until(change.at)
+            if self._over:
+                return
             if change.begins:
                 self._want(change.place)
             else:
                 self._finish(change.place, "stage")
         if self.load.length is not None:
-            await self._until(origin + self.load.length)
-        if self.load.again:
+            await self._until(self.load.length)
+        if self.load.again and not self._over:
             self._over = True
-            for place in tuple(self._places):
-                await self._until(0.0)
-                self._finish(place, "load over")
+            self._finish_some("load over")
 
-    async def _until(self, instant: float) -> None:
-        """Wait for an instant; behind time, let the others have their turn now and then."""
-        behind = self._clock() - instant
+    async def _until(self, at: float) -> None:
+        """Wait for an instant of the load, or until it is finished by hand; behind time, let the others have their turn
+        now and then."""
         self._in_batch += 1
-        if behind >= 0 and self._in_batch < BATCH:
+        if self._time() >= at and self._in_batch < BATCH and self._stopped is None:
             return
         self._in_batch = 0
-        await asyncio.wait((self._end,), timeout=max(-behind, TICK_SECONDS) if behind < 0 else 0)
-        if self._end.done():
-            self._end.result()
+        waiting = True
+        while waiting and not self._over:
+            ahead = at - self._time()
+            wait = None if self._stopped is not None else max(ahead, TICK_SECONDS) if ahead > 0 else 0
+            done, _ = await asyncio.wait((self._end, self._changed), timeout=wait, return_when=asyncio.FIRST_COMPLETED)
+            if self._end.done():
+                self._end.result()
+            waiting = bool(done)
+
+    def _time(self) -> float:
+        """Seconds since the load began, without those in which its time stood still."""
+        return (self._clock() if self._stopped is None else self._stopped) - self._origin
+
+    # By hand
+
+    @property
+    def paused(self) -> bool:
+        return self._stopped is not None
+
+    @property
+    def may_pause(self) -> bool:
+        """Whether devices are still to begin by themselves."""
+        return not self._last and not self._over
+
+    @property
+    def may_add(self) -> bool:
+        """Whether the number of devices is the load's to decide."""
+        return not self.load.open and not self._over
+
+    def finish(self, by: str) -> None:
+        """End the load now, as its time ends it: no device begins any more, each at work is ended politely."""
+        if self._over:
+            return
+        self.finished = self._last = self._over = True
+        self._stopped = None
+        self._coming.clear()
+        self._control("finish", by)
+        self._wake()
+        self._finish_some("finished by hand")
+
+    def pause(self, by: str) -> None:
+        """No device begins, and the load's time stands still. Who is at work stays, if need be beyond its life."""
+        if self.may_pause and self._stopped is None:
+            self._stopped = self._clock()
+            self._control("pause", by)
+            self._wake()
+
+    def resume(self, by: str) -> None:
+        """What was to begin meanwhile begins now; the rest of the load is as much later."""
+        if self._stopped is None:
+            return
+        self._origin += self._clock() - self._stopped
+        self._stopped = None
+        self._control("resume", by)
+        self._begin_some()
+        self._wake()
+
+    def add(self, devices: int, by: str) -> None:
+        """So many more devices, or fewer: the newest end, one stays. From then on devices are numbered as they begin.
+
+        It holds until the load itself changes the number again.
+        """
+        if not self.may_add or not devices:
+            return
+        self._next_device = max(1, self._next_device, self._highest + 1)
+        places = range(self._next_place, self._next_place + max(0, devices))
+        gone = sorted(self._wanted)[max(1, len(self._wanted) + devices) :] if devices < 0 else []
+        if not places and not gone:
+            return
+        self._next_place += len(places)
+        self._wanted.update(places)
+        for place in gone:
+            self._finish(place, "fewer users")
+        self._control("users", by, change=len(places) - len(gone))
+        self._coming.extend(places)
+        self._begin_some()
+
+    def _control(self, what: str, by: str, **fields: int) -> None:
+        self._count()
+        self._journal.write("control", what=what, by=by, users=len(self._wanted), **fields)
+
+    def _wake(self) -> None:
+        changed, self._changed = self._changed, self._loop.create_future()
+        changed.set_result(None)
 
     # Begin and end
 
@@ -139,11 +230,10 @@ class Crowd:
     def _begin(self, place: int) -> None:
         if self._over or place in self._places or place not in self._wanted:
             return
-        life_number = 0
-        if self.load.again:  # a place of a load without end is used once, and need not be remembered
-            life_number = self._lives.get(place, 0)
-            self._lives[place] = life_number + 1
-        device = self.load.device(place, life_number)
+        if self._stopped is not None:
+            self._coming.append(place)
+            return
+        device = self._number(place)
         task = self._loop.create_task(self._play(device))
         life = _Life(place, device, self._clock(), task)
         self._places[place] = self._tasks[task] = life
@@ -153,9 +243,42 @@ class Crowd:
         self.counts.started += 1
         task.add_done_callback(self._ended)
 
+    def _number(self, place: int) -> int:
+        """The number of the device that begins there."""
+        if self._next_device:
+            device, self._next_device = self._next_device, self._next_device + 1
+            return device
+        life_number = 0
+        if self.load.again:  # a place of a load without end is used once, and need not be remembered
+            life_number = self._lives.get(place, 0)
+            self._lives[place] = life_number + 1
+        device = self.load.device(place, life_number)
+        self._highest = max(self._highest, device)
+        return device
+
+    def _begin_some(self) -> None:
+        """What is to come, a batch in each turn of the event loop."""
+        if self._stopped is not None:
+            return
+        for _ in range(min(BATCH, len(self._coming))):
+            self._begin(self._coming.popleft())
+        self._count()
+        if self._coming:
+            self._loop.call_soon(self._begin_some)
+        self._look_at_end()
+
+    def _finish_some(self, why: str) -> None:
+        """All that are at work, a batch in each turn of the event loop."""
+        for place in tuple(itertools.islice(self._places, BATCH)):
+            self._finish(place, why)
+        if self._places:
+            self._loop.call_soon(self._finish_some, why)
+
     def _churn(self, life: _Life) -> None:
         """A device has lived its time: a new one begins in its place, while it says good-bye."""
-        if self._places.get(life.place) is life:
+        if self._stopped is not None:
+            life.ender = self._loop.call_later(AGAIN_SECONDS, self._churn, life)
+        elif self._places.get(life.place) is life:
             self._leave(life, "life over")
             self._begin(life.place)
             self._count()
@@ -188,7 +311,10 @@ class Crowd:
                 wait = life.began + AGAIN_SECONDS - self._clock()
                 self._loop.call_later(max(0.0, wait), self._begin_again, life.place)
         self._count()
-        if self._over and not self._tasks and not self._end.done():
+        self._look_at_end()
+
+    def _look_at_end(self) -> None:
+        if self._last and not self._tasks and not self._coming and not self._end.done():
             self._end.set_result(None)
 
     def _begin_again(self, place: int) -> None:

@@ -64,3 +64,8 @@ def check_limits(load: Load, limits: Limits, connects_per_second: float = math.i
             f"{load.fastest:g} devices a second are to arrive, and the target allows {connects_per_second:g} "
             "connections a second: raise thresholds.connects_per_second in e2e.toml, or lower the rate"
         )
+
+
+def most_devices(limits: Limits) -> float:
+    """How many devices there may be at once."""
+    return min(limits.files - MARGIN_FILES, limits.ports)

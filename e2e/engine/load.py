@@ -230,7 +230,15 @@ class Load:
         return f"{self.model} ({path}), {', '.join(extra)}"
 
     def journalled(self) -> dict[str, Any]:
-        return {"model": self.model, "text": self.describe(), "at_once": self.count, "seconds": self.length}
+        length = self.length
+        settled = self.settled if length is None else min(self.settled, length)
+        return {
+            "model": self.model,
+            "text": self.describe(),
+            "at_once": self.count,
+            "seconds": length,
+            "settled": settled,
+        }
 
 
 def _poisson(source: random.Random) -> Iterator[float]:

@@ -22,6 +22,7 @@ from e2e.engine.device import Device
 from e2e.engine.gate import Gate
 from e2e.engine.health import Health
 from e2e.engine.heap import freeze_more, frozen_heap
+from e2e.engine.limits import most_devices, raise_limits
 from e2e.engine.options import Options
 from e2e.engine.pacer import Pacer
 from e2e.engine.scenario import Scenario, where
@@ -69,6 +70,15 @@ class Run:
         self._numbers = itertools.count(1)
         self._looking = 0
         self._task: asyncio.Task[None] | None = None
+        self.crowd: Crowd | None = None
+        """The devices, while the load lasts: to finish it, pause it or change it by hand."""
+        self._finished = False
+
+    def add_devices(self, devices: int, by: str) -> None:
+        """More devices, or fewer, while the load lasts; no more than this machine can carry."""
+        if self.crowd is not None:
+            room = most_devices(raise_limits()) - self._counts.planned
+            self.crowd.add(int(min(devices, max(0, room))), by)
 
     def interrupt(self) -> None:
         """End the run: sessions close, services stop, the journal says `interrupted`.
@@ -90,6 +100,8 @@ class Run:
         try:
             with frozen_heap():
                 await self._task
+            if self._finished:
+                end["reason"] = "finished"
         except asyncio.CancelledError:
             end["reason"] = "interrupted"
         except Exception as problem:
@@ -140,14 +152,16 @@ class Run:
             self.options.seed,
         )
         freeze = asyncio.get_running_loop().call_later(self._load.settled + SETTLE_SECONDS, freeze_more)
+        self.crowd = crowd
         try:
             await crowd.run()
         finally:
+            self.crowd, self._finished = None, crowd.finished
             freeze.cancel()
 
     def _device(self, number: int, target: Target, link: Link) -> Coroutine[Any, Any, None]:
         """What a device will do. Each coroutine less around it saves memory, times the number of devices."""
-        devices = MANY if self._load.numbered else 1
+        devices = MANY if self._load.numbered or number else 1
         device = Device(number, devices, target, link, self._device_options, self._watch, self._next_sid)
         return self._guard(self._script, device)
 

@@ -6,8 +6,13 @@ is therefore exact and independent of the order. Negative values are kept in a m
 may be seen before its own end, and that is shown, not clamped.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+import itertools
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
+
+SHOWN = (50, 90, 95, 99)
+"""Percentiles of a summary."""
 
 _SUB_BITS = 11
 _SUB = 1 << _SUB_BITS
@@ -19,6 +24,12 @@ def _index(units: int) -> int:
     if shift <= 0:
         return units
     return (shift << _SUB_BITS) + (units >> shift)
+
+
+def _key(ms: float) -> int:
+    """Where a duration is counted: in their order. Negative ones are ~index, so that 0 and -0 do not meet."""
+    units = round(ms * 1000)
+    return _index(units) if units >= 0 else ~_index(-units)
 
 
 def _middle(index: int) -> float:
@@ -43,9 +54,7 @@ class Histogram:
         self.max: float | None = None
 
     def add(self, ms: float, times: int = 1) -> None:
-        units = round(ms * 1000)
-        # Negative buckets are stored as ~index, so that 0 and -0 do not meet.
-        key = _index(units) if units >= 0 else ~_index(-units)
+        key = _key(ms)
         self._counts[key] = self._counts.get(key, 0) + times
         self.count += times
         self.sum += ms * times
@@ -75,19 +84,32 @@ class Histogram:
 
         Nearest-rank definition: the ceil(p/100 * n)-th smallest sample, to the precision of its bucket.
         """
-        if not self.count:
-            return None
-        rank = max(1, -(-self.count * p // 100))
-        seen = 0
-        for key in sorted(self._counts, key=_signed):
-            seen += self._counts[key]
-            if seen >= rank:
-                return min(max(_signed(key) / 1000, self.min), self.max)
-        return self.max
+        return self.percentiles(p)[0]
+
+    def percentiles(self, *rising: float) -> list[float | None]:
+        """Several of them at the cost of one."""
+        count, found = self.count, []
+        if count:
+            keys, seen = iter(sorted(self._counts)), 0
+            key = -1
+            for p in rising:
+                rank = max(1, -(-count * p // 100))
+                while seen < rank and (following := next(keys, None)) is not None:
+                    key = following
+                    seen += self._counts[key]
+                found.append(min(max(_signed(key) / 1000, self.min), self.max))
+        return found or [None] * len(rising)
+
+    def cumulative(self, bounds: Sequence[float]) -> list[int]:
+        """How many samples lie at or below each of the rising `bounds` (ms), to the precision of their buckets."""
+        marks, counts = [_key(bound) for bound in bounds], [0] * (len(bounds) + 1)
+        for key, n in list(self._counts.items()):
+            counts[bisect_left(marks, key)] += n
+        return list(itertools.accumulate(counts[:-1]))
 
     def buckets(self) -> Iterator[tuple[float, int]]:
         """Middle of each bucket in ms and how many samples it holds, from the smallest on."""
-        return ((_signed(key) / 1000, self._counts[key]) for key in sorted(self._counts, key=_signed))
+        return ((_signed(key) / 1000, self._counts[key]) for key in sorted(self._counts))
 
     @property
     def mean(self) -> float | None:
@@ -100,8 +122,7 @@ class Histogram:
     def summary(self) -> dict[str, float | int | None]:
         """`{"count", "p50", "p90", "p95", "p99", "max"}`, durations in ms rounded to a microsecond."""
         out: dict[str, float | int | None] = {"count": self.count}
-        for p in (50, 90, 95, 99):
-            value = self.percentile(p)
+        for p, value in zip(SHOWN, self.percentiles(*SHOWN), strict=True):
             out[f"p{p}"] = None if value is None else round(value, 3)
         out["max"] = None if self.max is None else round(self.max, 3)
         return out

@@ -68,6 +68,7 @@ class Facts:
     drains: Drains = field(default_factory=Drains)
     generator: Generator = field(default_factory=Generator)
     arrivals: Record | None = None
+    controls: Bounded[Record] = field(default_factory=lambda: Bounded(50))
     notes: Bounded[str] = field(default_factory=lambda: Bounded(50))
     checks: Bounded[Record] = field(default_factory=lambda: Bounded(500))
     end: Record | None = None
@@ -85,6 +86,10 @@ class Facts:
     @property
     def interrupted(self) -> bool:
         return self.end is not None and self.end.get("reason") == "interrupted"
+
+    @property
+    def finished_by_hand(self) -> bool:
+        return self.end is not None and self.end.get("reason") == "finished"
 
     @property
     def cut_short(self) -> str | None:

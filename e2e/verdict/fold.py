@@ -380,6 +380,9 @@ class _Fold:
     def arrivals(self, record: Record) -> None:
         self.facts.arrivals = record
 
+    def control(self, record: Record) -> None:
+        self.facts.controls.add(record)
+
     def drain(self, record: Record) -> None:
         self.facts.drains.add(record)
 
@@ -391,6 +394,6 @@ _KINDS = (
     *("run", "tape", "phase", "note", "end", "service", "log_source", "log", "lifecycle", "import_error"),
     *("import_use", "import_failure", "import_probe", "import_audit", "import_places"),
     *("error_line", "routes", "endpoint", "auth_refused", "session", "stream", "message", "sent", "conversation"),
-    *("stored", "wait", "webhook", "sends", "generator", "device", "arrivals", "drain", "check"),
+    *("stored", "wait", "webhook", "sends", "generator", "device", "arrivals", "control", "drain", "check"),
 )
 _HANDLERS = {kind: getattr(_Fold, kind) for kind in _KINDS}

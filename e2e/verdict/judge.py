@@ -54,7 +54,7 @@ def _value(facts: Facts, checks: list[Check], generator: GeneratorHealth) -> tup
 
 
 def _ended_badly(facts: Facts) -> bool:
-    return facts.end is None or facts.end.get("reason") != "complete"
+    return facts.end is None or facts.end.get("reason") not in ("complete", "finished")
 
 
 def _nobody_there(facts: Facts) -> bool:
@@ -76,6 +76,8 @@ def _sentence(facts: Facts, checks: list[Check], generator: GeneratorHealth, val
         prefix = f"The run was interrupted after {facts.last_t:.0f} s. "
     elif facts.end is None:
         prefix = f"The run did not end by itself: its journal stops after {facts.last_t:.0f} s. "
+    elif facts.finished_by_hand:
+        prefix = "The load was finished by hand. "
     elif facts.end.get("reason") == "error":
         prefix = f"The run ended with an error: {facts.end.get('error') or 'unknown'}. "
     if code is ExitCode.UNREACHABLE:

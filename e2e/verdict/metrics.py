@@ -57,10 +57,11 @@ IN_SERIES = frozenset(
 
 
 class Latencies(dict[str, Histogram]):
-    """Histograms by metric, made when first needed; those of `IN_SERIES` are there once `close` was called."""
+    """Histograms by metric, made when first needed; those of `in_series` are there once `close` was called."""
 
-    def __init__(self) -> None:
+    def __init__(self, in_series: frozenset[str] = IN_SERIES) -> None:
         super().__init__()
+        self._in_series = in_series
         self.series: dict[str, Series[Histogram]] = {}
 
     def add(self, metric: str, ms: float | None, t: float) -> None:
@@ -71,7 +72,7 @@ class Latencies(dict[str, Histogram]):
 
     def at(self, metric: str, t: float) -> Histogram:
         """Where durations of that metric that become known at `t` are counted."""
-        if metric not in IN_SERIES:
+        if metric not in self._in_series:
             histogram = self.get(metric)
             if histogram is None:
                 histogram = self[metric] = Histogram()

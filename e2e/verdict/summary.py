@@ -6,6 +6,7 @@ from typing import Any
 
 from e2e.verdict.audits import proven
 from e2e.verdict.became import became
+from e2e.verdict.by_hand import by_hand
 from e2e.verdict.checks_lifecycle import event_seen
 from e2e.verdict.checks_services import RIGHT, auth_status, endpoint_status, endpoint_words, stands_on
 from e2e.verdict.expect import LIFECYCLE
@@ -93,6 +94,7 @@ def summarise(facts: Facts, verdict: Verdict, timelines: Sequence[dict[str, Any]
         "became": became(facts),
         "excerpt": _excerpt(facts),
         "timeline": list(timelines),
+        "controls": [_plain(record) for record in facts.controls],
         "notes": _notes(facts),
         "not_shown": not_shown(facts, verdict),
     }
@@ -313,7 +315,7 @@ def _line(line: LogLine) -> dict[str, Any]:
 
 
 def _notes(facts: Facts) -> list[str]:
-    notes = list(facts.notes)
+    notes = by_hand(facts.controls) + list(facts.notes)
     if facts.notes.left_out:
         notes.append(f"and {facts.notes.left_out} more notes in the journal")
     late = facts.drains.unseen[False]

@@ -1,17 +1,12 @@
 """Loads on the command line: what they do, what goes together, and what is refused before anything starts."""
 
-import io
 import json
 import resource
 import signal
 import subprocess
-import time
 
 import pytest
-from rich.console import Console
 
-from e2e.cli.live import LiveView
-from e2e.record.journal import Journal
 from tests.cli.conftest import E2E, STANDIN, poll
 
 SHORT = ("run", "stream.py", *STANDIN, "--pace", "max")
@@ -122,15 +117,3 @@ def test_too_few_files_are_refused_before_the_load_with_the_number_needed(e2e):
     assert "500 open files" in done.stderr and "300" in done.stderr and "ulimit" in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert not (e2e.directory / "reports").exists()
-
-
-@pytest.mark.parametrize("terminal", (True, False))
-def test_the_live_view_shows_devices_at_work_and_arrivals_that_were_dropped(tmp_path, terminal):
-    console = Console(file=io.StringIO(), force_terminal=terminal, width=120)
-    with Journal(tmp_path / "journal.jsonl", time.monotonic) as journal, LiveView(console, journal):
-        journal.write("session", sid="s1", event="connecting", probe=False)
-        journal.write("stream", sid="s1", event="begin", planned=10)
-        journal.write("generator", planned=5, active=3)
-        journal.write("arrivals", started=3, dropped=7)
-        journal.write("sends", n=5, lateness={"max": 1.0})
-        poll(lambda: "3 of 5 at work, 7 arrivals dropped" in console.file.getvalue(), "devices are shown", 10)

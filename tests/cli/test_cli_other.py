@@ -1,18 +1,15 @@
-"""`e2e --help`, `list`, `init`, `standin`, and the live view in a real terminal."""
+"""`e2e --help`, `list`, `init` and `standin`."""
 
-import re
-import shutil
 import signal
 import subprocess
 import sys
-import uuid
 
 import httpx
 import pytest
 
 from e2e import __version__
 from e2e.standin.faults import FAULTS
-from tests.cli.conftest import E2E, Standin, free_port, poll
+from tests.cli.conftest import E2E, Standin, free_port
 
 HEAVY = (
     "numpy",
@@ -115,33 +112,3 @@ def test_a_stand_in_that_dies_at_boot_says_why(e2e):
     result = e2e("standin", "--fault", "import=boot", *ports, traceback_on_stdout=True)
     assert result.code == 3 and result.err.startswith("e2e: backend ended at boot") and "Geolocation" in result.err
     assert "backend | Traceback" in result.out  # the log of the service, which is what this command shows
-
-
-@pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed: it is the terminal of this test")
-def test_the_live_view_fits_a_terminal_of_80_columns(e2e):
-    name = f"e2e-{uuid.uuid4().hex[:8]}"
-    command = f"{E2E} run smoke --standin --recogniser vad --timers 0.1 --pace 8x; exec sleep 60"
-
-    def tmux(*args: str) -> str:
-        done = subprocess.run(["tmux", "-L", name, *args], capture_output=True, text=True, env=e2e.env, check=True)
-        return done.stdout
-
-    def screen() -> list[str]:
-        """Lines as they were written: one that the terminal had to wrap comes back as a whole."""
-        return [line.rstrip() for line in tmux("capture-pane", "-p", "-J", "-t", name).splitlines()]
-
-    def streaming() -> list[str]:
-        seen = screen()
-        assert all(len(line) <= 80 for line in seen), seen
-        return seen if any("/150 chunks" in line for line in seen) else []
-
-    tmux("new-session", "-d", "-s", name, "-x", "80", "-y", "24", "-c", str(e2e.directory), command)
-    try:
-        seen = "\n".join(poll(streaming, "the progress bar"))
-        assert "phase" in seen and "streaming" in seen and "sessions" in seen
-        last = "\n".join(poll(lambda: [s for s in [screen()] if any("verdict" in x for x in s)], "the verdict")[0])
-        # A busy machine may be late at 8x; the screen is what is tested.
-        assert re.search(r"verdict: (pass \(exit 0|invalid \(exit 5)\)", last) and "/150 chunks" not in last
-    finally:
-        tmux("kill-server")
-    e2e.assert_nothing_left()

@@ -82,6 +82,8 @@ ELSEWHERE = {
     "pytest --e2e-target local": "tests/testing/test_pytest_plugin.py",
     "e2e run webhooks --standin": "tests/scenarios/test_scenarios_semantics.py",
     "e2e run webhooks --standin --fault webhook=double": "tests/scenarios/test_scenarios_semantics.py",
+    "e2e run podcast --standin --prometheus :9464": "tests/cli/test_cli_live.py",
+    "e2e run podcast --standin --otel=http://localhost:4318": "tests/cli/test_cli_live.py",
     "e2e standin --port 10220 --pusher-port 10221": "test_the_standin_serves_until_it_is_told_to_end",
 }
 

@@ -71,3 +71,11 @@ def test_negative_values_are_kept_and_counted():
 def test_an_empty_one_says_nothing():
     assert Histogram().summary() == {"count": 0, "p50": None, "p90": None, "p95": None, "p99": None, "max": None}
     assert Histogram().mean is None
+
+
+def test_cumulative_counts_are_those_of_the_samples():
+    values = [-3.0, 0.0, 0.4, 1.0, 1.0, 9.99, 10.0, 250.0, 99_999.0]
+    histogram = Histogram().extend(values)
+    bounds = [0.5, 1.0, 10.0, 100.0, 1000.0]
+    assert histogram.cumulative(bounds) == [sum(v <= b for v in values) for b in bounds] == [3, 5, 7, 7, 8]
+    assert Histogram().cumulative(bounds) == [0] * 5
