@@ -29,6 +29,7 @@ def test_arrivals_by_rate_on_either_loop(e2e, loop):
         "text": "arrivals (5 a second), for 1 s, at most 20 at once",
         "at_once": 20,
         "seconds": 1.0,
+        "settled": 0.0,
     }
     assert (run["options"]["phase"], run["options"]["mask"]) == ("spread", "shared")
     last = records(e2e, "arrivals")[-1]
