@@ -38,6 +38,8 @@ from e2e.errors import UsageError
 @click.option(
     "--wait-conversation", is_flag=True, help="Stay after the stream until each conversation was processed (2 min)."
 )
+@click.option("--baseline", metavar="RUN", help="Compare with that run, or with `latest-pass` in the --out directory.")
+@click.option("--fail-on", type=click.Choice(("regression",)), help="Fail where anything is worse than in --baseline.")
 @click.option("--no-probe", is_flag=True, help="Leave the import probe out of the services that the run starts.")
 @click.option("--quiet", is_flag=True, help="No live view; only the verdict.")
 @standin_options
@@ -77,6 +79,8 @@ def _options(scenario: str, given: dict[str, Any]) -> Any:
     from e2e.durations import seconds
     from e2e.engine.options import Options, parse_load, parse_pace
 
+    if given["fail_on"] and given["baseline"] is None:
+        raise UsageError("--fail-on regression needs a run to compare with: add --baseline RUN, or latest-pass")
     settings = {}
     for setting in given["settings"]:
         key, equals, value = setting.partition("=")
@@ -100,6 +104,8 @@ def _options(scenario: str, given: dict[str, Any]) -> Any:
         probe=not given["no_probe"],
         wait_conversation=given["wait_conversation"],
         settings=settings,
+        baseline=given["baseline"],
+        fail_on_regression=given["fail_on"] is not None,
         command=("e2e", *sys.argv[1:]),
     )
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from e2e.cli.baseline import give_baseline, named_baseline
 from e2e.cli.live import live_view
 from e2e.clients.outlet import best_outlet
 from e2e.engine.limits import check_limits, raise_limits
@@ -37,12 +38,14 @@ def run_scenario(scenario: Scenario, target: TargetConfig, options: Options, out
     target.services(scenario.services)
     load, _ = options.applied_to(scenario.load)
     check_limits(load, raise_limits(), target.connect_rate)
+    baseline = named_baseline(options, out)
     factory, outlet = loop_factory(), best_outlet()
     directory = RunDirectory.create(out, scenario.name, datetime.now())
     secrets = target.credentials.secrets if target.credentials else ()
     journal = Journal(directory.journal, time.monotonic, Redactor(secrets))
     with journal, asyncio.Runner(loop_factory=factory) as runner:
         run = Run(scenario, target, options, directory, journal, outlet=outlet)
+        give_baseline(run, baseline, options, out)
         with _polite_end(run, runner.get_loop()):
             with live_view(journal, quiet):
                 runner.run(run.execute())

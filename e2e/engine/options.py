@@ -17,8 +17,9 @@ class Options:
     each `play` lasts where the load is a number of users, and else how long the load lasts. `mask_per_send` gives every
     frame a mask of its own; `aligned` makes all streams send at the same instants. `probe` puts the import probe into
     the services that the run starts. `wait_conversation` makes every listen session that ends by itself wait for its
-    conversation to be processed. `settings` are the `--set KEY=VALUE` of the command line: parameters of the
-    scenario's function, or `listen.NAME` for query parameters.
+    conversation to be processed. `baseline` is the run to compare with: a path, a name, or `latest-pass`.
+    `settings` are the `--set KEY=VALUE` of the command line: parameters of the scenario's function, or `listen.NAME`
+    for query parameters.
     """
 
     load: Load | None = None
@@ -35,6 +36,8 @@ class Options:
     probe: bool = True
     wait_conversation: bool = False
     settings: Mapping[str, str] = field(default_factory=dict)
+    baseline: str | None = None
+    fail_on_regression: bool = False
     command: tuple[str, ...] = ()
 
     def listen_settings(self) -> dict[str, str]:

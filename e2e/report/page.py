@@ -1,6 +1,7 @@
 """`report.html`: one page that needs nothing else, not even a network."""
 
 from functools import cache
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -30,6 +31,11 @@ def _environment() -> Environment:
 def _finalize(value: object) -> object:
     # Markup (what macros return) has been through here already.
     return value if hasattr(value, "__html__") else visible(value)
+
+
+def render_history(history: Any) -> str:
+    """`history.html`, in the look of a report; `history` is an `e2e.report.view_history.Page`."""
+    return _environment().get_template("history.html").render(page=history, marks=_MARKS)
 
 
 def render_html(view: View) -> str:

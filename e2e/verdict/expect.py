@@ -172,6 +172,12 @@ def protocol() -> Expectation:
     return Expectation("protocol")
 
 
+def no_regression() -> Expectation:
+    """Nothing is worse than in the run of `--baseline` (added by `--fail-on regression`; without a baseline it is no
+    check)."""
+    return Expectation("regression")
+
+
 def word_error_rate(below: float = 0.25) -> Expectation:
     """Word error rate, pooled over all sessions, as a share (0.25 is 25 %)."""
     return Expectation("word_error_rate", {"below": _share(below, "word_error_rate(below=...)")})

@@ -4,9 +4,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from e2e.errors import ExitCode
-from e2e.verdict.check import Check, why_no_session
+from e2e.verdict.check import Check, bounded, why_no_session
 from e2e.verdict.checks import all_checks
 from e2e.verdict.checks_services import died_of
+from e2e.verdict.compare import Comparison, compare
+from e2e.verdict.digest import REGRESSION, Digest
 from e2e.verdict.facts import Facts
 from e2e.verdict.generator import GeneratorHealth, judge_generator
 
@@ -20,6 +22,7 @@ class Verdict:
     sentence: str
     checks: list[Check]
     generator: GeneratorHealth
+    comparison: Comparison | None = None
 
     def of(self, status: str) -> list[Check]:
         return [c for c in self.checks if c.status == status]
@@ -33,7 +36,31 @@ def judge(facts: Facts) -> Verdict:
         for check in checks:
             check.unreachable = False
     value, code = _value(facts, checks, generator)
-    return Verdict(value, code, _sentence(facts, checks, generator, value, code), checks, generator)
+    comparison = _compared(facts, checks, generator, value)
+    if comparison is not None and facts.expects(REGRESSION):
+        checks.append(_regression(comparison))
+        value, code = _value(facts, checks, generator)
+    return Verdict(value, code, _sentence(facts, checks, generator, value, code), checks, generator, comparison)
+
+
+def digest(facts: Facts, verdict: Verdict) -> Digest:
+    """What another run is compared with."""
+    return Digest.of(facts, verdict.checks, verdict.generator, verdict.value)
+
+
+def _compared(facts: Facts, checks: list[Check], generator: GeneratorHealth, value: Value) -> Comparison | None:
+    """With the baseline that the journal holds, if it holds one."""
+    if not facts.baseline:
+        return None
+    before = Digest()
+    for record in facts.baseline:
+        before.take(record)
+    return compare(before, Digest.of(facts, checks, generator, value))
+
+
+def _regression(comparison: Comparison) -> Check:
+    lines = [f"{change.what}{f': {change.detail}' if change.detail else ''}" for change in comparison.worse]
+    return Check(REGRESSION, "fail" if comparison.regression else "pass", comparison.sentence, bounded(lines))
 
 
 def _value(facts: Facts, checks: list[Check], generator: GeneratorHealth) -> tuple[Value, ExitCode]:

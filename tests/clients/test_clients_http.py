@@ -38,7 +38,7 @@ async def ask(server: Server, tmp_path, *rows: Endpoint):
             for row in rows:
                 await api.check_endpoint(row)
     listener.close()
-    return [(r["status"], r["error"]) for r in read_journal(tmp_path / "journal.jsonl")]
+    return [(r["status"], r["error"]) for r in read_journal(tmp_path / "journal.jsonl") if r["type"] == "endpoint"]
 
 
 async def test_a_kept_connection_that_was_closed_is_made_anew_for_an_idempotent_request(tmp_path):

@@ -1,0 +1,141 @@
+"""Which latencies moved beyond noise between two runs, and whether speech was understood less well."""
+
+from dataclasses import asdict, dataclass
+from statistics import median
+from typing import Any
+
+from e2e.verdict.change import BETTER, OTHER, WORSE, Area, Change
+from e2e.verdict.metrics import METRICS
+from e2e.verdict.ranks import holm, rank_sum, shift
+from e2e.verdict.samples import STRETCH_SECONDS
+
+ALPHA = 0.01
+"""Share of comparisons of equal runs in which anything at all is called moved."""
+
+MIN_BLOCKS = 8
+"""Blocks of each run below which nothing is said: seven against seven could not be significant among many metrics."""
+
+TAIL_SAMPLES = 20
+"""Samples of a block from which its 95th percentile is not simply its largest."""
+
+SMALLEST_SHARE, SMALLEST_MS = 0.05, 1.0
+SMALLEST_WER = 1.0
+"""Smaller differences are of no interest, however certain they are: 5 % and 1 ms; one percentage point."""
+
+WORDS = "word_error_rate"
+
+_NOT_COMPARED = frozenset({"heartbeat_offset", "send_lateness"})
+"""The same as `heartbeat`; the generator's own."""
+
+TEST = (
+    f"Samples of one session are alike, so blocks are compared: sessions, or stretches of {STRETCH_SECONDS:g} s where "
+    "a run has few. A latency moved where the medians of the blocks (or their 95th percentiles, of blocks with "
+    f"{TAIL_SAMPLES} samples) differ by the rank-sum test of Mann and Whitney, two-sided, corrected by Holm over all "
+    f"that is tested, at {ALPHA:.0%}; and the shift (Hodges-Lehmann) is at least {SMALLEST_SHARE:.0%} and "
+    f"{SMALLEST_MS:g} ms. Of equal runs, at most {ALPHA:.0%} show a move. Below {MIN_BLOCKS} blocks of each run "
+    "nothing is said."
+)
+
+
+@dataclass(slots=True)
+class Move:
+    """One statistic of one metric. Values are ms, of the word error rate percent. `before` and `after` are medians of
+    the blocks, `p` is the adjusted p-value. `says` is `slower`, `quicker`, `same`, `small` (certain, and smaller than
+    what matters) or `few` (too few blocks; `before` and `after` are then those of all samples, and claim nothing).
+    """
+
+    metric: str
+    statistic: str
+    unit: str
+    blocks: tuple[int, int]
+    before: float | None
+    after: float | None
+    shift: float | None = None
+    p: float | None = None
+    says: str = "few"
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def compare_samples(before: dict[str, Any], after: dict[str, Any]) -> list[Move]:
+    """Each metric that both runs have; the entries are those of `Digest.samples`."""
+    moves, tests = [], []
+    for metric in (*METRICS, WORDS):
+        if metric in _NOT_COMPARED or metric not in before or metric not in after:
+            continue
+        unit, old, new = _blocks(before[metric], after[metric])
+        blocks = len(old), len(new)
+        if not unit:
+            whole = before[metric].get("p50"), after[metric].get("p50")
+            moves.append(Move(metric, "p50", "session", blocks, *whole))
+            continue
+        tail = all(median(row[2] for row in rows) >= TAIL_SAMPLES for rows in (old, new))
+        for column, statistic in enumerate(("p50", "p95") if tail else ("p50",)):
+            a, b = [row[column] for row in old], [row[column] for row in new]
+            move = Move(metric, statistic, unit, blocks, median(a), median(b), shift(a, b))
+            if metric == WORDS:
+                # Most utterances are understood as well as before: the rates differ, not the middle.
+                move.before, move.after = before[metric].get("rate"), after[metric].get("rate")
+                move.shift = (move.after or 0.0) - (move.before or 0.0)
+            moves.append(move)
+            tests.append((move, rank_sum(a, b)))
+    for (move, _), p in zip(tests, holm([p for _, p in tests]), strict=True):
+        move.p = p
+        move.says = _said(move, p)
+    return moves
+
+
+def _blocks(before: dict[str, Any], after: dict[str, Any]) -> tuple[str, list[list[float]], list[list[float]]]:
+    """What is compared: sessions where both have enough of them, else stretches; no unit: neither has."""
+    for unit, name in (("sessions", "session"), ("stretches", "stretch")):
+        old, new = before.get(unit) or [], after.get(unit) or []
+        if min(len(old), len(new)) >= MIN_BLOCKS:
+            return name, old, new
+    return "", before.get("sessions") or [], after.get("sessions") or []
+
+
+def _said(move: Move, p: float) -> str:
+    if p > ALPHA or move.shift is None:
+        return "same"
+    size = abs(move.shift)
+    if move.metric == WORDS:
+        matters = size >= SMALLEST_WER
+    else:
+        matters = size >= SMALLEST_MS and size >= SMALLEST_SHARE * abs(move.before or 0.0)
+    return ("slower" if move.shift > 0 else "quicker") if matters else "small"
+
+
+def moved(moves: list[Move], *, words: bool) -> Area:
+    """The area of the latencies, or (`words`) that of the word error rate."""
+    area = Area("words", "Word error rate") if words else Area("latencies", "Latencies")
+    mine = [m for m in moves if (m.metric == WORDS) is words]
+    decided = {m.metric for m in mine if m.says != "few"}
+    for move in mine:
+        if move.says in ("slower", "quicker"):
+            area.add(Change(WORSE if move.says == "slower" else BETTER, *_told(move)))
+        elif move.says == "small":
+            area.add(Change(OTHER, _told(move)[0], f"certain, and smaller than what matters: {_told(move)[1]}"))
+        elif move.says == "few":
+            least = f"{move.blocks[0]} and {move.blocks[1]} sessions"
+            area.unknown.append(f"{move.metric}: too few blocks to say ({least}; {MIN_BLOCKS} of each are needed)")
+    changed = {m.metric for m in mine if m.says in ("slower", "quicker", "small")}
+    area.same = len(decided - changed)
+    area.compared = ", ".join(m for m in (*METRICS, WORDS) if m in decided)
+    return area
+
+
+def _told(move: Move) -> tuple[str, str]:
+    """`ready p50 slower`, `40.1 -> 243.0 ms, shift +203.0 ms (8 and 8 sessions, p = 0.0003)`"""
+    units = {"session": "sessions", "stretch": f"stretches of {STRETCH_SECONDS:g} s"}[move.unit]
+    word = move.says if move.metric != WORDS else {"slower": "higher", "quicker": "lower"}.get(move.says, move.says)
+    numbers = f"{amount(move.metric, move.before)} -> {amount(move.metric, move.after)}"
+    by = f"shift {'+' if (move.shift or 0) > 0 else ''}{amount(move.metric, move.shift)}"
+    sure = f"{move.blocks[0]} and {move.blocks[1]} {units}, p = {move.p:.2g}"
+    return f"{move.metric} {move.statistic} {word}".replace(f"{WORDS} p50", WORDS), f"{numbers}, {by} ({sure})"
+
+
+def amount(metric: str, value: float | None) -> str:
+    if value is None:
+        return "unknown"
+    return f"{value:.1f} %" if metric == WORDS else f"{value:.1f} ms"
