@@ -27,7 +27,8 @@ def comparison_section(comparison: dict[str, Any] | None) -> Section | None:
 def comparison_blocks(comparison: dict[str, Any]) -> list[Block]:
     areas = comparison["areas"]
     blocks: list[Block] = [
-        Prose(f"Before: {_run(comparison['before'])}. Now: {_run(comparison['after'])}."),
+        Prose(f"Before: {_run(comparison['before'])}; {comparison['before']['verdict']}."),
+        Prose(f"Now: {_run(comparison['after'])}."),
         Prose(f"{comparison['sentence'][0].upper()}{comparison['sentence'][1:]}."),
     ]
     if comparison["doubts"]:
@@ -44,8 +45,7 @@ def comparison_blocks(comparison: dict[str, Any]) -> list[Block]:
 
 
 def _run(run: dict[str, Any]) -> str:
-    parts = (run.get("scenario"), "on", run.get("target"), f"({run.get('verdict')}, {run.get('started')})")
-    return f"{run.get('run_id')}, {' '.join(map(str, parts))}"
+    return f"{run.get('run_id')}, {run.get('scenario')} on {run.get('target')}, started {run.get('started')}"
 
 
 def _area(area: dict[str, Any]) -> Mark:
@@ -55,8 +55,7 @@ def _area(area: dict[str, Any]) -> Mark:
     seen = area["same"] or area["changes"] or not area["unknown"]
     status = "fail" if area["worse"] else "pass" if seen else "inconclusive"
     words = ", ".join(counts) or ("no change" if seen else "not compared")
-    same = f"the same: {area['compared']}" if area["same"] else ""
-    return Mark(status, f"{area['title']}: {words}", same)
+    return Mark(status, f"{area['title']}: {words}", ("the same: " if area["same"] else "") + area["compared"])
 
 
 def _changes(areas: list[dict[str, Any]]) -> Table | None:

@@ -26,8 +26,8 @@ _NUMERIC = frozenset(range(4, len(_HEAD)))
 MAX_POINTS = 200
 """Runs of a trend: the newest."""
 
-WIDTH, HEIGHT = 1000, 90
-_EDGE = 8
+WIDTH, HEIGHT = 1000, 200
+_EDGE = 24
 
 _CHOSEN = ("ready", "handshake", "first_segment", "segment_emission", "finalisation", "transcript_lag")
 """Latencies whose trend is drawn."""
@@ -116,7 +116,7 @@ def history_page(title: str, runs: list[RunRow], total: int) -> Page:
         groups.setdefault((run.scenario or "?", run.target or "?"), []).append(run)
     passed = sum(run.verdict == "pass" for run in fine)
     figures = [("runs", str(total)), ("shown", str(len(runs))), ("passed", f"{passed} of {len(fine)}")]
-    figures += [("last", f"{fine[0].verdict}, {fine[0].started}")] if fine else []
+    figures += [("last", f"{fine[0].verdict}, {_when(fine[0])}")] if fine else []
     return Page(
         title=title,
         status=status_of(fine[0]) if fine else "none",
@@ -138,7 +138,7 @@ def _cells(run: RunRow) -> list[str]:
     return [
         run.scenario or "?",
         run.target or "?",
-        (run.started or "unknown")[:16].replace("T", " "),
+        _when(run),
         _count(run.users),
         _ms(run.p95.get("ready")),
         _ms(run.p95.get("first_segment")),
@@ -165,8 +165,13 @@ def _group(scenario: str, target: str, runs: list[RunRow]) -> Group:
     trends += [_trend(name, runs, of, _count) for name, of in counts]
     passed = sum(run.verdict == "pass" for run in runs)
     sentence = f"{many(len(runs), 'run')}, {passed} passed; the last one: {runs[-1].verdict}."
-    first, last = ((run.started or "unknown")[:10] for run in (runs[0], runs[-1]))
+    first, last = _when(runs[0]), _when(runs[-1])
     return Group(f"{scenario} on {target}", sentence, first, last, [t for t in trends if t.points])
+
+
+def _when(run: RunRow) -> str:
+    """The minute."""
+    return (run.started or "unknown")[:16].replace("T", " ")
 
 
 def _trend(

@@ -63,8 +63,9 @@ class Comparison:
 
 def compare(before: Digest, after: Digest) -> Comparison:
     """`after` held against `before`."""
-    names = ("run_id", "scenario", "target", "started", "version", "verdict")
+    names = ("run_id", "scenario", "target", "started", "version")
     result = Comparison(*({n: side.run.get(n) for n in names} for side in (before, after)))
+    result.before["verdict"] = before.run.get("verdict")
     result.doubts = differences(before.run, after.run) + _doubts(before.run, after.run)
     why = _no_latencies(before, after)
     result.moves = [] if why else compare_samples(before.samples, after.samples)
@@ -84,7 +85,7 @@ def differences(before: Record, after: Record) -> list[str]:
     pairs.append(("load", *((options.get("load") or {}).get("text") for options in (old, new))))
     sides = [run.get("target_details") or {} for run in (before, after)]
     pairs += [(name, *(side.get(name) for side in sides)) for name in ("timers", "recogniser")]
-    return [f"{name}: {_word(a)} -> {_word(b)}" for name, a, b in pairs if a != b]
+    return [f"{name}: {_word(a)} → {_word(b)}" for name, a, b in pairs if a != b]
 
 
 def _word(value: Any) -> str:
@@ -125,8 +126,8 @@ def _checks(before: Digest, after: Digest) -> Area:
             area.add(Change(OTHER, f"{name}: new, {now}", detail))
         else:
             effect = WORSE if now == "fail" else BETTER if now == "pass" else OTHER
-            area.add(Change(effect, f"{name}: {was} -> {now}", detail))
-    area.compared = f"{many(area.same, 'check')} with the same result"
+            area.add(Change(effect, f"{name}: {was} → {now}", detail))
+    area.compared = f"{many(area.same, 'check')}"
     return area
 
 
@@ -144,7 +145,8 @@ def _errors(before: Digest, after: Digest) -> Area:
 
     read = _both_read(before, after)
     _sets(area, *([r for r in side.errors if r.get("service") in read] for side in (before, after)), key, tell)
-    area.compared = f"{many(area.same, 'known fingerprint')} in the logs of {' and '.join(read) or 'no service'}"
+    if read:
+        area.compared = f"{_in_both(area, 'fingerprint')} in the logs of {' and '.join(read)}"
     return area
 
 
@@ -156,7 +158,7 @@ def _import_errors(before: Digest, after: Digest) -> Area:
         return tuple(row.get(n) for n in ("service", "kind", "module", "name", "file"))
 
     _sets(area, before.import_errors, after.import_errors, key, lambda row: (str(row.get("title")), ""))
-    area.compared = f"{area.same} import errors of both runs"
+    area.compared = _in_both(area, "import error")
     return area
 
 
@@ -219,8 +221,12 @@ def _findings(before: Digest, after: Digest) -> Area:
     for row in before.findings:
         if row.get("code") not in now:
             area.add(Change(BETTER, f"gone: {row.get('code')}", str(row.get("title"))))
-    area.compared = f"{many(area.same, 'code')} in both runs"
+    area.compared = _in_both(area, "code")
     return area
+
+
+def _in_both(area: Area, noun: str) -> str:
+    return f"{many(area.same, noun)} in both runs" if area.same or area.changes else f"no {noun} in either run"
 
 
 def _both_read(before: Digest, after: Digest) -> list[str]:

@@ -93,7 +93,7 @@ def _promises(before: Contract, after: Contract, area: Area, same: Counter[str])
             asked = "required" in new and (kind in ("parameter", "request") or "of a request" in new)
             area.add(Change(WORSE if asked else OTHER, f"{kind} added: {name}", new))
         else:
-            area.add(Change(WORSE, f"{kind} changed: {name}", f"{old} -> {new}"))
+            area.add(Change(WORSE, f"{kind} changed: {name}", f"{old} → {new}"))
 
 
 def _within_another(key: tuple[str, str, str], before: Contract, after: Contract) -> bool:
@@ -113,7 +113,7 @@ def _answers(before: Contract, after: Contract, area: Area, same: Counter[str]) 
         where = key[1]
         if old_status != new_status:
             worse = new_status >= 400 > old_status or new_status >= 500 > old_status
-            area.add(Change(WORSE if worse else OTHER, f"answer of {where}", f"HTTP {old_status} -> {new_status}"))
+            area.add(Change(WORSE if worse else OTHER, f"answer of {where}", f"HTTP {old_status} → {new_status}"))
             continue
         compared += 1
         unseen = 0
@@ -127,9 +127,9 @@ def _answers(before: Contract, after: Contract, area: Area, same: Counter[str]) 
                 unseen += kinds != now
                 same["body"] += kinds == now
             elif _types(kinds) != _types(now):
-                area.add(Change(WORSE, f"field changed: {where} {path}", f"{old[path]} -> {new[path]}"))
+                area.add(Change(WORSE, f"field changed: {where} {path}", f"{old[path]} → {new[path]}"))
             elif kinds - _UNSEEN != now - _UNSEEN:
-                area.add(Change(OTHER, f"text changed: {where} {path}", f"{old[path]} -> {new[path]}"))
+                area.add(Change(OTHER, f"text changed: {where} {path}", f"{old[path]} → {new[path]}"))
             else:
                 same["body"] += 1
         if unseen:

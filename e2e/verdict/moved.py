@@ -121,15 +121,17 @@ def moved(moves: list[Move], *, words: bool) -> Area:
             area.unknown.append(f"{move.metric}: too few blocks to say ({least}; {MIN_BLOCKS} of each are needed)")
     changed = {m.metric for m in mine if m.says in ("slower", "quicker", "small")}
     area.same = len(decided - changed)
-    area.compared = ", ".join(m for m in (*METRICS, WORDS) if m in decided)
+    area.compared = ", ".join(m for m in (*METRICS, WORDS) if m in decided - changed)
+    if words and not mine:
+        area.unknown.append("not measured in both runs")
     return area
 
 
 def _told(move: Move) -> tuple[str, str]:
-    """`ready p50 slower`, `40.1 -> 243.0 ms, shift +203.0 ms (8 and 8 sessions, p = 0.0003)`"""
+    """`ready p50 slower`, `40.1 ms → 243.0 ms, shift +203.0 ms (8 and 8 sessions, p = 0.0003)`"""
     units = {"session": "sessions", "stretch": f"stretches of {STRETCH_SECONDS:g} s"}[move.unit]
     word = move.says if move.metric != WORDS else {"slower": "higher", "quicker": "lower"}.get(move.says, move.says)
-    numbers = f"{amount(move.metric, move.before)} -> {amount(move.metric, move.after)}"
+    numbers = f"{amount(move.metric, move.before)} → {amount(move.metric, move.after)}"
     by = f"shift {'+' if (move.shift or 0) > 0 else ''}{amount(move.metric, move.shift)}"
     sure = f"{move.blocks[0]} and {move.blocks[1]} {units}, p = {move.p:.2g}"
     return f"{move.metric} {move.statistic} {word}".replace(f"{WORDS} p50", WORDS), f"{numbers}, {by} ({sure})"
@@ -138,4 +140,5 @@ def _told(move: Move) -> tuple[str, str]:
 def amount(metric: str, value: float | None) -> str:
     if value is None:
         return "unknown"
-    return f"{value:.1f} %" if metric == WORDS else f"{value:.1f} ms"
+    number = round(value, 1) + 0.0  # no -0.0
+    return f"{number:.1f} %" if metric == WORDS else f"{number:.1f} ms"
