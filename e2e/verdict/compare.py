@@ -8,6 +8,7 @@ from e2e.verdict.change import BETTER, OTHER, WORSE, Area, Change
 from e2e.verdict.check import many
 from e2e.verdict.contract import compare_contracts
 from e2e.verdict.digest import Digest
+from e2e.verdict.generator import FOREIGN
 from e2e.verdict.moved import TEST, Move, compare_samples, moved
 
 Record = dict[str, Any]
@@ -97,6 +98,10 @@ def _doubts(before: Record, after: Record) -> list[str]:
     for name, run in (("the run before", before), ("this run", after)):
         if run.get("cut_short"):
             doubts.append(f"{name} did not do all that it meant to: {run['cut_short']}")
+        share, who = FOREIGN["foreign"]
+        if (run.get("foreign") or 0.0) >= share:
+            used = f"up to {run['foreign']:.0%} of a second of the machine went to {who}"
+            doubts.append(f"in {name} {used}: latencies may have moved for that")
     if before.get("verdict") != "pass":
         doubts.append(f"the run before is no pass but {before.get('verdict')}")
     return doubts

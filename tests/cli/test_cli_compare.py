@@ -72,33 +72,41 @@ SMOKE += ("--users", "10", "--ramp", "2s")
 GUARD = ("--baseline", "latest-pass", "--fail-on", "regression")
 
 
+def night(e2e, *more):
+    """Exit code and `run.json`. What a late generator means for a comparison is tested with made-up journals."""
+    result = e2e(*SMOKE, *GUARD, *more)
+    if result.code == 5:
+        pytest.skip("this machine is too busy: the generator was late")
+    return result.code, result.run
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(240)
 def test_nights_of_a_ci(e2e):
     """The first has nothing to compare with; the second is the same; late `ready` and a renamed field fail."""
-    first = e2e(*SMOKE, *GUARD)
-    assert first.code == 0 and "regression" not in first.checks()
-    assert any("nothing to compare with" in note for note in first.run["notes"])
+    code, first = night(e2e)
+    assert code == 0 and "regression" not in [c["name"] for c in first["checks"]]
+    assert any("nothing to compare with" in note for note in first["notes"])
 
-    second = e2e(*SMOKE, *GUARD)
-    comparison = second.run["comparison"]
+    _, second = night(e2e)
+    comparison = second["comparison"]
+    assert comparison["before"]["run_id"] == first["run_id"]
     contract = next(area for area in comparison["areas"] if area["name"] == "contract")
-    assert contract["changes"] == [] and "routes" in contract["compared"] and "endpoints" in contract["compared"]
-    assert comparison["before"]["run_id"] == first.run["run_id"] or second.code == 0
+    assert contract["changes"] == [] and contract["same"] > 50
+    assert "routes" in contract["compared"] and "answers of 5 endpoints" in contract["compared"]
 
-    late = e2e(*SMOKE, *GUARD, "--fault", "ready=late")
-    assert late.code == 1 and late.checks()["regression"] == "fail"
-    moves = {(m["metric"], m["statistic"]): m for m in late.run["comparison"]["moves"]}
+    code, late = night(e2e, "--fault", "ready=late")
+    assert code == 1 and late["checks"][-1]["name"] == "regression" and late["checks"][-1]["status"] == "fail"
+    moves = {(m["metric"], m["statistic"]): m for m in late["comparison"]["moves"]}
     assert moves["ready", "p50"]["says"] == "slower" and 150 < moves["ready", "p50"]["shift"] < 400
 
-    renamed = e2e(*SMOKE, *GUARD, "--fault", "contract=renamed")
-    assert renamed.code == 1
-    (check,) = [c for c in renamed.run["checks"] if c["name"] == "regression"]
-    assert any(".current_page" in line for line in check["evidence"])
+    code, renamed = night(e2e, "--fault", "contract=renamed")
+    assert code == 1
+    assert any(".current_page" in line for line in renamed["checks"][-1]["evidence"])
     # The report made later, when the baseline is gone, says the same.
     told = (e2e.directory / "reports/latest/report.md").read_text()
     for path in (e2e.directory / "reports").iterdir():
-        if not path.is_symlink() and path.name != renamed.run["run_id"]:
+        if not path.is_symlink() and path.name != renamed["run_id"]:
             shutil.rmtree(path)
     assert e2e("report", "reports/latest").code == 0
     assert (e2e.directory / "reports/latest/report.md").read_text() == told

@@ -8,7 +8,7 @@ import pytest
 from e2e.verdict import moved, ranks
 from e2e.verdict.moved import ALPHA, compare_samples
 from e2e.verdict.ranks import holm, rank_sum, shift
-from e2e.verdict.samples import FEW_SESSIONS, MAX_BLOCKS, Blocks, Samples
+from e2e.verdict.samples import FEW_SESSIONS, MAX_BLOCKS, MAX_VALUES, Blocks, Samples
 
 
 def by_hand(before, after):
@@ -65,10 +65,20 @@ def test_blocks_are_thinned_and_stay_whole():
     blocks = Blocks()
     for index in range(1000):
         for value in range(3):
-            blocks.add(index, value)
+            if index % blocks.stride == 0:
+                blocks.add(index, value)
     assert MAX_BLOCKS // 2 <= len(blocks.blocks) <= MAX_BLOCKS
-    assert all(block.count == 3 for block in blocks.blocks.values())
     assert list(blocks.blocks) == list(range(0, 1000, 8))
+    assert blocks.rows() == [[1.0, 2.0, 3]] * 125
+
+
+def test_a_long_block_keeps_no_value_and_says_the_same():
+    blocks = Blocks()
+    for value in range(3 * MAX_VALUES + 7):
+        blocks.add(0, float(value))
+    ((p50, p95, n),) = blocks.rows()
+    assert len(blocks.blocks[0]) == 7 and n == 3 * MAX_VALUES + 7
+    assert p50 == pytest.approx(n * 0.5, rel=0.001) and p95 == pytest.approx(n * 0.95, rel=0.001)
 
 
 def test_stretches_of_time_are_for_runs_with_few_sessions():
