@@ -7,6 +7,7 @@ from typing import Any
 from e2e.engine.options import Options
 from e2e.engine.runner import Run
 from e2e.errors import JournalError
+from e2e.record.history import History
 from e2e.record.rundir import RunDirectory
 from e2e.report.write import FILES, read_digest
 from e2e.verdict.compare import differences
@@ -40,31 +41,19 @@ def give_baseline(run: Run, found: Digest | None, options: Options, out: Path) -
 def latest_pass(out: Path, conditions: dict[str, Any]) -> tuple[Digest | None, list[str]]:
     """The newest run below `out` that passed and ran the same under the same conditions, and what to note."""
     notes, others, name = [], 0, conditions["target"].get("name")
-    for summary, path in _runs(out):
-        if summary.get("verdict") != "pass" or summary.get("scenario") != conditions["scenario"]:
-            continue
-        if summary.get("target") != name:
-            continue
-        if differences(summary, {**conditions, "target": name, "target_details": conditions["target"]}):
-            others += 1
-            continue
+    wanted = {**conditions, "target": name, "target_details": conditions["target"]}
+    with History(out) as history:
+        history.refresh()
+        runs = [r for r in history.runs(conditions["scenario"]) if r.verdict == "pass" and r.target == name]
+    for run in runs:
         try:
-            return read_digest(RunDirectory.open(path)), notes
-        except JournalError as error:
+            summary = json.loads((out / run.name / FILES["json"]).read_bytes())
+            if differences(summary, wanted):
+                others += 1
+                continue
+            return read_digest(RunDirectory.open(out / run.name)), notes
+        except (JournalError, OSError, ValueError) as error:
             notes.append(f"no baseline: {error}")
     aside = f" ({others} that passed ran under other conditions)" if others else ""
     what = f"{conditions['scenario']} on {name}"
     return None, [*notes, f"no run of {what} in {out} passed before{aside}: nothing to compare with"]
-
-
-def _runs(out: Path) -> Any:
-    """`run.json` of each run directory and where it is, newest first by name, which begins with its time."""
-    for path in sorted(out.glob(f"*/{FILES['json']}"), key=lambda p: p.parent.name, reverse=True):
-        if path.parent.is_symlink():
-            continue
-        try:
-            summary = json.loads(path.read_bytes())
-        except (OSError, ValueError):
-            continue
-        if isinstance(summary, dict):
-            yield summary, path.parent

@@ -78,6 +78,15 @@ class History:
 
     def refresh(self) -> None:
         """Read what has changed since the last time."""
+        try:
+            self._refresh()
+        except sqlite3.OperationalError:
+            # Somebody writes it, for longer than anybody waits.
+            self._database.close()
+            self._database = _connected(None)
+            self._refresh()
+
+    def _refresh(self) -> None:
         known = dict(self._database.execute("SELECT name, signature FROM runs"))
         found = {path.name: _signature(path) for path in _run_directories(self._root)}
         with self._database:

@@ -52,7 +52,7 @@ def _area(area: dict[str, Any]) -> Mark:
     """A tick where something was compared and nothing is worse; a question mark where nothing could be compared."""
     others = len(area["changes"]) + area["left_out"] - area["worse"]
     counts = [f"{area['worse']} worse"] * bool(area["worse"]) + [many(others, "other change")] * bool(others)
-    seen = area["same"] or area["changes"] or not area["unknown"]
+    seen = area["compared"] or area["changes"]
     status = "fail" if area["worse"] else "pass" if seen else "inconclusive"
     words = ", ".join(counts) or ("no change" if seen else "not compared")
     return Mark(status, f"{area['title']}: {words}", ("the same: " if area["same"] else "") + area["compared"])

@@ -71,7 +71,8 @@ def compare(before: Digest, after: Digest) -> Comparison:
     why = _no_latencies(before, after)
     result.moves = [] if why else compare_samples(before.samples, after.samples)
     speed = moved(result.moves, words=False)
-    speed.unknown[:0] = [why] if why else []
+    if why:
+        speed.unknown = [why]
     areas = [_checks(before, after), compare_contracts(before.contract, after.contract), speed]
     areas += [moved(result.moves, words=True), _errors(before, after), _import_errors(before, after)]
     result.areas = [*areas, _imports(before, after), _findings(before, after)]
@@ -119,7 +120,7 @@ def _no_latencies(before: Digest, after: Digest) -> str | None:
 
 def _checks(before: Digest, after: Digest) -> Area:
     area = Area("checks", "Checks")
-    old, new = ({c["name"]: c for c in side.checks} for side in (before, after))
+    old, new = _by_name(before.checks), _by_name(after.checks)
     for name in [*new, *(n for n in old if n not in new)]:
         a, b = old.get(name, {}), new.get(name, {})
         was, now, detail = a.get("status"), b.get("status"), str(b.get("detail") or "")
@@ -132,8 +133,14 @@ def _checks(before: Digest, after: Digest) -> Area:
         else:
             effect = WORSE if now == "fail" else BETTER if now == "pass" else OTHER
             area.add(Change(effect, f"{name}: {was} → {now}", detail))
-    area.compared = f"{many(area.same, 'check')}"
+    area.compared = many(area.same, "check")
     return area
+
+
+def _by_name(checks: list[Record]) -> dict[str, Record]:
+    """Of several with one name (a script may check the same of each device) the one that holds least."""
+    order = {"pass": 0, "inconclusive": 1, "fail": 2}
+    return {c["name"]: c for c in sorted(checks, key=lambda c: order.get(c["status"], 1))}
 
 
 def _errors(before: Digest, after: Digest) -> Area:
@@ -209,6 +216,8 @@ def _imports(before: Digest, after: Digest) -> Area:
                 more = f", and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
                 what = f"{many(len(names), 'import')} of {service} {words}"
                 area.add(Change(OTHER, what, ", ".join(names[:_LISTED]) + more))
+    if not before.imports and not after.imports:
+        area.unknown.append("neither run had the import probe")
     area.compared = " and ".join(counts)
     return area
 

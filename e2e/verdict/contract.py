@@ -64,6 +64,8 @@ def compare_contracts(before: Contract, after: Contract) -> Area:
     _promises(before, after, area, same)
     endpoints = _answers(before, after, area, same)
     area.same = same.total()
+    if not any((before.rows, after.rows)):
+        area.unknown.append("neither run asked for the endpoint table")
     parts = [f"{same[kind]} {noun}" for kind, noun in NOUNS.items() if same[kind] and kind != "body"]
     if endpoints:
         parts.append(f"{same['body']} fields of the answers of {endpoints} endpoints")
@@ -108,6 +110,9 @@ def _within_another(key: tuple[str, str, str], before: Contract, after: Contract
 def _answers(before: Contract, after: Contract, area: Area, same: Counter[str]) -> int:
     """How many endpoints could be compared."""
     compared = 0
+    for service, endpoint in sorted(before.answers.keys() ^ after.answers.keys()):
+        run = "this run" if (service, endpoint) in before.answers else "the run before"
+        area.unknown.append(f"{endpoint}: not answered in {run}")
     for key in sorted(before.answers.keys() & after.answers.keys()):
         (old_status, old), (new_status, new) = before.answers[key], after.answers[key]
         where = key[1]

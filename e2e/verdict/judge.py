@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from e2e.errors import ExitCode
-from e2e.verdict.check import Check, bounded, why_no_session
+from e2e.verdict.check import Check, Status, bounded, why_no_session
 from e2e.verdict.checks import all_checks
 from e2e.verdict.checks_services import died_of
 from e2e.verdict.compare import Comparison, compare
@@ -38,7 +38,8 @@ def judge(facts: Facts) -> Verdict:
     value, code = _value(facts, checks, generator)
     comparison = _compared(facts, checks, generator, value)
     if comparison is not None and facts.expects(REGRESSION):
-        checks.append(_regression(comparison))
+        # Of a target that was not there, whatever holds no more is no cause of its own.
+        checks.append(_regression(comparison, unreachable=code is ExitCode.UNREACHABLE))
         value, code = _value(facts, checks, generator)
     return Verdict(value, code, _sentence(facts, checks, generator, value, code), checks, generator, comparison)
 
@@ -58,9 +59,10 @@ def _compared(facts: Facts, checks: list[Check], generator: GeneratorHealth, val
     return compare(before, Digest.of(facts, checks, generator, value))
 
 
-def _regression(comparison: Comparison) -> Check:
+def _regression(comparison: Comparison, *, unreachable: bool) -> Check:
     lines = [f"{change.what}{f': {change.detail}' if change.detail else ''}" for change in comparison.worse]
-    return Check(REGRESSION, "fail" if comparison.regression else "pass", comparison.sentence, bounded(lines))
+    status: Status = "fail" if comparison.regression else "pass"
+    return Check(REGRESSION, status, comparison.sentence, bounded(lines), unreachable)
 
 
 def _value(facts: Facts, checks: list[Check], generator: GeneratorHealth) -> tuple[Value, ExitCode]:

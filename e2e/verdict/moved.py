@@ -122,7 +122,7 @@ def moved(moves: list[Move], *, words: bool) -> Area:
     changed = {m.metric for m in mine if m.says in ("slower", "quicker", "small")}
     area.same = len(decided - changed)
     area.compared = ", ".join(m for m in (*METRICS, WORDS) if m in decided - changed)
-    if words and not mine:
+    if not mine:
         area.unknown.append("not measured in both runs")
     return area
 

@@ -2,9 +2,14 @@
 
 import json
 import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
+from e2e.cli import main
+from e2e.cli.baseline import latest_pass
 from e2e.record.rundir import RunDirectory
 from e2e.report.write import write_reports
 from tests.verdict.test_verdict_compare import run
@@ -18,53 +23,98 @@ def two(tmp_path_factory):
     return root
 
 
+@dataclass
+class Called:
+    code: int
+    out: str
+    err: str
+
+
 @pytest.fixture
-def reports(two, e2e):
-    shutil.copytree(two, e2e.directory / "reports")
-    return e2e
+def call(two, tmp_path, monkeypatch, capsys):
+    """`e2e` in a directory with two runs, without the time that a process takes to start."""
+    shutil.copytree(two, tmp_path / "reports")
+    monkeypatch.chdir(tmp_path)
+
+    def call(*args: str) -> Called:
+        monkeypatch.setattr(sys, "argv", ["e2e", *args])
+        with pytest.raises(SystemExit) as exit:
+            main()
+        return Called(exit.value.code, *capsys.readouterr())
+
+    return call
+
+
+def error(called: Called) -> str:
+    assert called.code == 2 and called.out == "" and called.err.count("\n") == 1
+    return called.err
 
 
 A, B = "20260314-090000-smoke", "20260315-090000-smoke"
 
 
-def test_compare_in_every_format(reports):
-    text = reports("compare", A, f"reports/{B}")
+def test_compare_in_every_format(call):
+    text = call("compare", A, f"reports/{B}")
     assert text.code == 0 and text.err == ""
     assert "1 regression since" in text.out and "ready p50" in text.out and "Mann and Whitney" in text.out
-    markdown = reports("compare", A, B, "--format", "markdown", "--fail-on", "regression")
+    markdown = call("compare", A, B, "--format", "markdown", "--fail-on", "regression")
     assert markdown.code == 1 and markdown.out.startswith("## Compared with another run\n")
-    data = json.loads(reports("compare", B, A, "--format", "json", "--fail-on", "regression").out)
-    assert data["regression"] is False and data["before"]["run_id"] == B
+    quicker = call("compare", B, A, "--format", "json", "--fail-on", "regression")
+    data = json.loads(quicker.out)
+    assert quicker.code == 0 and data["regression"] is False and data["before"]["run_id"] == B
 
 
-def test_what_is_no_run_and_what_is_of_another_version(reports):
-    assert "no run at nowhere" in reports("compare", "nowhere", A).error
-    journal = reports.directory / "reports" / B / "journal.jsonl"
+def test_what_is_no_run_and_what_is_of_another_version(call):
+    assert "no run at nowhere" in error(call("compare", "nowhere", A))
+    journal = Path("reports", B, "journal.jsonl")
     journal.write_bytes(journal.read_bytes().replace(b'"schema":1', b'"schema":7', 1))
-    assert "schema 7, and this e2e reads 1" in reports("compare", A, B).error
+    assert "schema 7, and this e2e reads 1" in error(call("compare", A, B))
 
 
-def test_a_baseline_is_checked_before_anything_is_started(reports):
-    stream = ("run", "stream.py", "--standin")
-    assert "add --baseline RUN" in reports(*stream, "--fail-on", "regression").error
-    assert "no run at nowhere" in reports(*stream, "--baseline", "nowhere").error
-    assert sorted(p.name for p in (reports.directory / "reports").iterdir()) == [A, B]
+def test_a_baseline_is_checked_before_anything_is_started(call):
+    smoke = ("run", "smoke", "--standin")
+    assert "add --baseline RUN" in error(call(*smoke, "--fail-on", "regression"))
+    assert "no run at nowhere" in error(call(*smoke, "--baseline", "nowhere"))
+    assert sorted(p.name for p in Path("reports").iterdir()) == [A, B]
 
 
-def test_history_in_every_format(reports):
-    (reports.directory / "reports/broken").mkdir()
-    (reports.directory / "reports/broken/journal.jsonl").touch()
-    text = reports("history")
+def test_history_in_every_format(call):
+    Path("reports/broken").mkdir()
+    Path("reports/broken/journal.jsonl").touch()
+    text = call("history")
     assert text.code == 0 and text.out.index(B) < text.out.index(A) and "broken: no run.json" in text.out
-    data = json.loads(reports("history", "--format", "json", "--limit", "1").out)
+    data = json.loads(call("history", "--format", "json", "--limit", "1").out)
     assert data["total"] == 3 and len(data["runs"]) == 1
-    assert reports("history", "reports", "--format", "html", "--rebuild").out.split() == [
-        "wrote",
-        "reports/history.html",
-    ]
-    page = (reports.directory / "reports/history.html").read_text()
+    assert call("history", "reports", "--format", "html", "--rebuild").out.split() == ["wrote", "reports/history.html"]
+    page = Path("reports/history.html").read_text()
     assert f'href="{B}/report.html"' in page and "ready p95" in page
-    assert "no directory nowhere" in reports("history", "nowhere").error
+    assert "no directory nowhere" in error(call("history", "nowhere"))
+
+
+def conditions(**options):
+    given = {"users": 1, "chunks": 100, "pace": "realtime", "seed": 1} | options
+    return {"scenario": "smoke", "target": {"name": "standin", "timers": 1.0}, "options": given}
+
+
+def test_the_latest_pass_is_of_the_same_scenario_target_and_conditions(two, tmp_path):
+    out = tmp_path / "out"
+    shutil.copytree(two, out)
+    found, notes = latest_pass(out, conditions())
+    assert found.run["run_id"] == B and notes == []
+    for other in (
+        conditions(users=9),
+        conditions() | {"scenario": "podcast"},
+        conditions() | {"target": {"name": "x"}},
+    ):
+        found, notes = latest_pass(out, other)
+        assert found is None and "nothing to compare with" in notes[-1]
+    assert "2 that passed ran under other conditions" in latest_pass(out, conditions(users=9))[1][0]
+    summary = json.loads((out / B / "run.json").read_text())
+    (out / B / "run.json").write_text(json.dumps(summary | {"verdict": "fail"}))
+    assert latest_pass(out, conditions())[0].run["run_id"] == A
+    (out / A / "journal.jsonl").write_text("{broken\n{}\n")
+    found, notes = latest_pass(out, conditions())
+    assert found is None and "line 1" in notes[0] and "passed before" in notes[1]
 
 
 SMOKE = ("run", "smoke", "--standin", "--recogniser", "vad", "--timers", "0.1", "--quiet", "--chunks", "20")

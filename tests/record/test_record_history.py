@@ -130,6 +130,19 @@ def test_a_directory_that_cannot_be_written_is_read_all_the_same(three, monkeypa
     assert names(three) == ["b", "c", "a"] and not (three / DATABASE).exists()
 
 
+def test_a_database_that_somebody_else_writes_is_not_waited_for_for_ever(three, monkeypatch):
+    monkeypatch.setattr("e2e.record.history._BUSY_SECONDS", 0.01)
+    names(three)
+    made(three, "d", started="2026-03-17T09:00:00")
+    other = sqlite3.connect(three / DATABASE)
+    other.execute("BEGIN EXCLUSIVE")
+    assert names(three) == ["d", "b", "c", "a"]
+    other.rollback()
+    other.execute("BEGIN IMMEDIATE")
+    assert names(three) == ["d", "b", "c", "a"]
+    other.close()
+
+
 @pytest.mark.parametrize(
     ("content", "why"),
     [

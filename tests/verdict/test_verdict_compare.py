@@ -8,6 +8,7 @@ import pytest
 from e2e.protocol.contract import answered, promised
 from e2e.record.journal import read_journal
 from e2e.record.rundir import RunDirectory
+from e2e.report.view_compare import comparison_blocks
 from e2e.report.write import read_digest, read_run, render
 from e2e.verdict import expect
 from e2e.verdict.change import BETTER, OTHER, WORSE
@@ -185,6 +186,39 @@ def test_a_run_with_a_baseline_judges_itself_from_its_own_journal(before, tmp_pa
         text = render(form, summary)
         assert "Compared with another run" in text and "Mann and Whitney" in text
     assert "1 routes" in render("markdown", summary)
+
+
+def test_a_target_that_is_not_there_is_no_regression_but_unreachable(before, tmp_path):
+    with journal(tmp_path / "now") as j:
+        j.run(expectations=[expect.connected(), expect.no_regression()])
+        for part in digest(before).records():
+            j.write("baseline", **part)
+        j.failed(j.connecting(), "unreachable", "nothing listens on 127.0.0.1:10220")
+        j.end()
+    summary = judged(tmp_path / "now")
+    assert summary["checks"][-1]["status"] == "fail" and summary["exit_code"] == 3
+
+
+def test_nothing_is_called_the_same_that_was_not_there(tmp_path):
+    with journal(tmp_path / "a") as j:
+        j.run(expectations=[expect.connected()])
+        j.end()
+    result = compared(tmp_path / "a", tmp_path / "a").to_dict()
+    marks = {m.text: m.status for block in comparison_blocks(result) if block.kind == "marks" for m in block.items}
+    assert marks["API contract: not compared"] == "inconclusive"
+    assert marks["Latencies: not compared"] == marks["Imports exercised: not compared"] == "inconclusive"
+
+
+def test_of_checks_with_one_name_the_worst_counts(before, tmp_path):
+    paths = []
+    for name, statuses in (("a", ("pass", "fail", "pass")), ("b", ("pass", "pass", "pass"))):
+        with journal(tmp_path / name) as j:
+            j.run(expectations=[])
+            for status in statuses:
+                j.write("check", name="script", status=status, detail="")
+            j.end()
+        paths.append(tmp_path / name)
+    assert changes(compared(*paths)) == {"checks": [(BETTER, "script: fail → pass")]}
 
 
 def test_a_baseline_without_the_expectation_only_tells(before, tmp_path):
