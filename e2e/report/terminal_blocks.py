@@ -12,6 +12,7 @@ from e2e.report import blocks as b
 from e2e.report.text import one_line
 
 _MARK = {"pass": ("✓", "green"), "fail": ("✗", "red"), "inconclusive": ("?", "yellow"), "none": ("·", "dim")}
+_NAME_WIDTH = 26
 _PLAIN_WIDTH = 160
 """Columns where the output is no terminal."""
 
@@ -55,8 +56,11 @@ def _table(head: list[str], rows: list[list[str]], status: list[str], numeric: f
     if status:
         table.add_column(width=1)
     for i in range(len(head) or max(map(len, rows), default=0)):
+        # Where it is narrow, words give way to names and numbers.
+        longest = max((len(one_line(row[i])) for row in rows), default=0)
+        least = longest if i in numeric else min(longest, _NAME_WIDTH) if i == 0 else None
         justify = "right" if i in numeric else "left"
-        table.add_column(head[i] if head else "", justify=justify, overflow="fold", no_wrap=i in numeric)
+        table.add_column(head[i] if head else "", justify=justify, overflow="fold", min_width=least)
     for n, row in enumerate(rows):
         cells = [Text(one_line(cell, 400)) for cell in row]
         mark, style = _MARK[status[n]] if status else ("", "")

@@ -79,7 +79,7 @@ def _moves(moves: list[dict[str, Any]]) -> Table:
         values = [amount(m["metric"], m[key]) for key in ("before", "after")]
         shift = "" if m["shift"] is None else amount(m["metric"], m["shift"])
         p = "" if m["p"] is None else f"{m['p']:.2g}"
-        blocks = f"{m['blocks'][0]} and {m['blocks'][1]} {'sessions' if m['unit'] == 'session' else 'stretches'}"
+        blocks = f"{m['blocks'][0]}, {m['blocks'][1]}{'' if m['unit'] == 'session' else ' stretches'}"
         rows.append([name, *values, shift, p, blocks, _SAYS[m["says"]]])
     head = ["latency", "before", "now", "shift", "p", "blocks", ""]
     return Table(head, rows, [status.get(m["says"], "none") for m in moves], frozenset({1, 2, 3, 4}))

@@ -9,18 +9,8 @@ from e2e.report.blocks import Block, Items, Prose, Table
 from e2e.verdict.check import many
 
 _STATUS = {"pass": "pass", "fail": "fail", "invalid": "fail"}
-_HEAD = [
-    "run",
-    "scenario",
-    "target",
-    "started",
-    "users",
-    "ready p95",
-    "first segment p95",
-    "words wrong",
-    "chunks lost",
-]
-_HEAD += ["import errors", "regressions"]
+_HEAD = ["run", "scenario", "target", "started", "users", "ready p95", "first segment p95", "word error rate"]
+_HEAD += ["chunks lost", "import errors", "regressions"]
 _NUMERIC = frozenset(range(4, len(_HEAD)))
 
 MAX_POINTS = 200
@@ -96,11 +86,14 @@ def status_of(run: RunRow) -> str:
 
 
 def history_blocks(runs: list[RunRow], total: int) -> list[Block]:
-    """For the terminal; `total` is how many runs there are."""
+    """For the terminal; `total` is how many runs there are. Scenario and time are in the name of a run."""
     fine = [run for run in runs if run.problem is None]
     blocks: list[Block] = []
     if fine:
-        blocks.append(Table(_HEAD, [[r.name, *_cells(r)] for r in fine], [status_of(r) for r in fine], _NUMERIC))
+        keep = [i for i, name in enumerate(_HEAD) if name not in ("scenario", "started")]
+        rows = [[[run.name, *_cells(run)][i] for i in keep] for run in fine]
+        numeric = frozenset(range(2, len(keep)))
+        blocks.append(Table([_HEAD[i] for i in keep], rows, [status_of(run) for run in fine], numeric))
     if broken := _broken(runs):
         blocks += [Prose("Not readable:"), Items(broken)]
     if total > len(runs):

@@ -156,7 +156,7 @@ def test_nights_of_a_ci(e2e):
     # The report made later, when the baseline is gone, says the same.
     told = (e2e.directory / "reports/latest/report.md").read_text()
     for path in (e2e.directory / "reports").iterdir():
-        if not path.is_symlink() and path.name != renamed["run_id"]:
+        if path.is_dir() and not path.is_symlink() and path.name != renamed["run_id"]:
             shutil.rmtree(path)
     assert e2e("report", "reports/latest").code == 0
     assert (e2e.directory / "reports/latest/report.md").read_text() == told

@@ -55,6 +55,12 @@ def test_of_many_numbers_the_approximation_says_nearly_the_same(monkeypatch, apa
     assert rank_sum(list(before), list(after)) == pytest.approx(exact, rel=0.2)
 
 
+def test_of_many_numbers_with_ties_the_p_value_is_that_of_scipy():
+    before, after = [k * 7 % 50 / 10 for k in range(30)], [k * 11 % 50 / 10 + 0.5 for k in range(30)]
+    # scipy.stats.mannwhitneyu(before, after, method="asymptotic")
+    assert rank_sum(before, after) == pytest.approx(0.24272082617824575, rel=1e-12)
+
+
 def test_holm_and_the_shift():
     assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
     assert holm([]) == [] and holm([0.9, 0.8]) == [1.0, 1.0]
