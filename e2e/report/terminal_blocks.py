@@ -57,10 +57,11 @@ def _table(head: list[str], rows: list[list[str]], status: list[str], numeric: f
         table.add_column(width=1)
     for i in range(len(head) or max(map(len, rows), default=0)):
         # Where it is narrow, words give way to names and numbers.
-        longest = max((len(one_line(row[i])) for row in rows), default=0)
-        least = longest if i in numeric else min(longest, _NAME_WIDTH) if i == 0 else None
-        justify = "right" if i in numeric else "left"
-        table.add_column(head[i] if head else "", justify=justify, overflow="fold", min_width=least)
+        title, longest = head[i] if head else "", max((len(one_line(row[i])) for row in rows), default=0)
+        if i in numeric:
+            table.add_column(title, justify="right", width=max(longest, *map(len, title.split())), overflow="fold")
+        else:
+            table.add_column(title, overflow="fold", min_width=min(longest, _NAME_WIDTH) if i == 0 else None)
     for n, row in enumerate(rows):
         cells = [Text(one_line(cell, 400)) for cell in row]
         mark, style = _MARK[status[n]] if status else ("", "")

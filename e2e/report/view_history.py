@@ -10,7 +10,7 @@ from e2e.verdict.check import many
 
 _STATUS = {"pass": "pass", "fail": "fail", "invalid": "fail"}
 _HEAD = ["run", "scenario", "target", "started", "users", "ready p95", "first segment p95", "word error rate"]
-_HEAD += ["chunks lost", "import errors", "regressions"]
+_HEAD += ["chunks lost", "import errors", "worse"]
 _NUMERIC = frozenset(range(4, len(_HEAD)))
 
 MAX_POINTS = 200
@@ -86,13 +86,15 @@ def status_of(run: RunRow) -> str:
 
 
 def history_blocks(runs: list[RunRow], total: int) -> list[Block]:
-    """For the terminal; `total` is how many runs there are. Scenario and time are in the name of a run."""
+    """For the terminal; `total` is how many runs there are. Scenario and time are in the name of a run, and a target is
+    named where there are several."""
     fine = [run for run in runs if run.problem is None]
     blocks: list[Block] = []
     if fine:
-        keep = [i for i, name in enumerate(_HEAD) if name not in ("scenario", "started")]
+        known = {"scenario", "started"} | ({"target"} if len({run.target for run in fine}) == 1 else set())
+        keep = [i for i, name in enumerate(_HEAD) if name not in known]
         rows = [[[run.name, *_cells(run)][i] for i in keep] for run in fine]
-        numeric = frozenset(range(2, len(keep)))
+        numeric = frozenset(n for n, i in enumerate(keep) if i in _NUMERIC)
         blocks.append(Table([_HEAD[i] for i in keep], rows, [status_of(run) for run in fine], numeric))
     if broken := _broken(runs):
         blocks += [Prose("Not readable:"), Items(broken)]

@@ -128,7 +128,7 @@ def moved(moves: list[Move], *, words: bool) -> Area:
 
 
 def _told(move: Move) -> tuple[str, str]:
-    """`ready p50 slower`, `40.1 ms → 243.0 ms, shift +203.0 ms (8 and 8 sessions, p = 0.0003)`"""
+    """`ready p50 slower`, `40.1 ms → 243 ms, shift +203 ms (8 and 8 sessions, p = 0.0003)`"""
     units = {"session": "sessions", "stretch": f"stretches of {STRETCH_SECONDS:g} s"}[move.unit]
     word = move.says if move.metric != WORDS else {"slower": "higher", "quicker": "lower"}.get(move.says, move.says)
     numbers = f"{amount(move.metric, move.before)} → {amount(move.metric, move.after)}"
@@ -141,4 +141,6 @@ def amount(metric: str, value: float | None) -> str:
     if value is None:
         return "unknown"
     number = round(value, 1) + 0.0  # no -0.0
-    return f"{number:.1f} %" if metric == WORDS else f"{number:.1f} ms"
+    if metric == WORDS:
+        return f"{number:.1f} %"
+    return f"{number:.1f} ms" if abs(number) < 100 else f"{number:.0f} ms"
