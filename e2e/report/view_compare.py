@@ -73,13 +73,14 @@ def _changes(areas: list[dict[str, Any]]) -> Table | None:
 
 def _moves(moves: list[dict[str, Any]]) -> Table:
     status = {"slower": "fail", "quicker": "pass", "few": "inconclusive"}
+    units = {"stretch": " stretches", "utterance": " utterances"}
     rows = []
     for m in moves:
         name = m["metric"] if m["metric"] == WORDS else f"{m['metric']} {m['statistic']}"
         values = [amount(m["metric"], m[key]) for key in ("before", "after")]
         shift = "" if m["shift"] is None else amount(m["metric"], m["shift"])
         p = "" if m["p"] is None else f"{m['p']:.2g}"
-        blocks = f"{m['blocks'][0]}, {m['blocks'][1]}{'' if m['unit'] == 'session' else ' stretches'}"
+        blocks = f"{m['blocks'][0]}, {m['blocks'][1]}{units.get(m['unit'], '')}"
         rows.append([name, *values, shift, p, blocks, _SAYS[m["says"]]])
     head = ["latency", "before", "now", "shift", "p", "blocks", ""]
     return Table(head, rows, [status.get(m["says"], "none") for m in moves], frozenset({1, 2, 3, 4}))

@@ -39,9 +39,10 @@ TEST = (
 
 @dataclass(slots=True)
 class Move:
-    """One statistic of one metric. Values are ms, of the word error rate percent. `before` and `after` are medians of
-    the blocks, `p` is the adjusted p-value. `says` is `slower`, `quicker`, `same`, `small` (certain, and smaller than
-    what matters) or `few` (too few blocks; `before` and `after` are then those of all samples, and claim nothing).
+    """One statistic of one metric. `unit` is `session`, `stretch` (of time) or `utterance`. Values are ms, of the word
+    error rate percent; `before` and `after` are medians of the blocks, `p` is the adjusted p-value. `says` is `slower`,
+    `quicker`, `same`, `small` (certain, and smaller than what matters) or `few` (too few blocks; `before` and `after`
+    are then those of all samples, and claim nothing).
     """
 
     metric: str
@@ -65,6 +66,8 @@ def compare_samples(before: dict[str, Any], after: dict[str, Any]) -> list[Move]
         if metric in _NOT_COMPARED or metric not in before or metric not in after:
             continue
         unit, old, new = _blocks(before[metric], after[metric])
+        if metric == WORDS and unit == "stretch":
+            unit = "utterance"
         blocks = len(old), len(new)
         if not unit:
             whole = before[metric].get("p50"), after[metric].get("p50")
@@ -116,12 +119,11 @@ def moved(moves: list[Move], *, words: bool) -> Area:
             area.add(Change(WORSE if move.says == "slower" else BETTER, *_told(move)))
         elif move.says == "small":
             area.add(Change(OTHER, _told(move)[0], f"certain, and smaller than what matters: {_told(move)[1]}"))
-        elif move.says == "few":
-            least = f"{move.blocks[0]} and {move.blocks[1]} sessions"
-            area.unknown.append(f"{move.metric}: too few blocks to say ({least}; {MIN_BLOCKS} of each are needed)")
     changed = {m.metric for m in mine if m.says in ("slower", "quicker", "small")}
     area.same = len(decided - changed)
     area.compared = ", ".join(m for m in (*METRICS, WORDS) if m in decided - changed)
+    if few := [m.metric for m in mine if m.says == "few"]:
+        area.unknown.append(f"too few blocks to say (each run needs {MIN_BLOCKS}): {', '.join(few)}")
     if not mine:
         area.unknown.append("not measured in both runs")
     return area
@@ -129,7 +131,7 @@ def moved(moves: list[Move], *, words: bool) -> Area:
 
 def _told(move: Move) -> tuple[str, str]:
     """`ready p50 slower`, `40.1 ms → 243 ms, shift +203 ms (8 and 8 sessions, p = 0.0003)`"""
-    units = {"session": "sessions", "stretch": f"stretches of {STRETCH_SECONDS:g} s"}[move.unit]
+    units = {"stretch": f"stretches of {STRETCH_SECONDS:g} s"}.get(move.unit, f"{move.unit}s")
     word = move.says if move.metric != WORDS else {"slower": "higher", "quicker": "lower"}.get(move.says, move.says)
     numbers = f"{amount(move.metric, move.before)} → {amount(move.metric, move.after)}"
     by = f"shift {'+' if (move.shift or 0) > 0 else ''}{amount(move.metric, move.shift)}"

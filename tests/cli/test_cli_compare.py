@@ -117,16 +117,15 @@ def test_the_latest_pass_is_of_the_same_scenario_target_and_conditions(two, tmp_
     assert found is None and "line 1" in notes[0] and "passed before" in notes[1]
 
 
-SMOKE = ("run", "smoke", "--standin", "--recogniser", "vad", "--timers", "0.1", "--quiet", "--chunks", "20")
-SMOKE += ("--users", "10", "--ramp", "2s")
+# At this pace nothing is late, so a busy machine does not decide; `ready` is claimed at every pace.
+SMOKE = ("run", "smoke", "--standin", "--recogniser", "vad", "--timers", "0.03", "--quiet", "--chunks", "20")
+SMOKE += ("--pace", "max", "--users", "10", "--ramp", "1s")
 GUARD = ("--baseline", "latest-pass", "--fail-on", "regression")
 
 
 def night(e2e, *more):
-    """Exit code and `run.json`. What a late generator means for a comparison is tested with made-up journals."""
+    """Exit code and `run.json`."""
     result = e2e(*SMOKE, *GUARD, *more)
-    if result.code == 5:
-        pytest.skip("this machine is too busy: the generator was late")
     return result.code, result.run
 
 

@@ -14,13 +14,25 @@ from e2e.verdict import expect
 from e2e.verdict.change import BETTER, OTHER, WORSE
 from e2e.verdict.compare import compare
 from e2e.verdict.digest import Digest
-from tests.verdict.journals import SMOKE, journal
+from tests.verdict.journals import SAID, SMOKE, journal
 
 DOCUMENT = {"paths": {"/v1/a": {"get": {"responses": {"200": {}}}}}}
 HOSTILE = "<script>alert(1)</script> | \x1b[31m @you [x](http://evil.example)"
 
 
-def run(path, *, sessions=10, late=0.0, seed=1, said=None, body=None, baseline=(), imports=("Geolocation",), **fields):
+def run(
+    path,
+    *,
+    sessions=10,
+    late=0.0,
+    seed=1,
+    said=None,
+    body=None,
+    baseline=(),
+    imports=("Geolocation",),
+    heard=SAID,
+    **fields,
+):
     """Sessions that get ready some 40 ms after they are open, and stream."""
     source = random.Random(seed)
     with journal(path) as j:
@@ -44,7 +56,7 @@ def run(path, *, sessions=10, late=0.0, seed=1, said=None, body=None, baseline=(
             j.open(session)
             j.ready(session, 40 + source.gauss(0, 5) + late)
             start = j.begin(session)
-            j.speech(session, start)
+            j.speech(session, start, heard)
             j.finish(session, start)
             j.closed(session)
             j.stored(session)
@@ -94,11 +106,27 @@ def test_a_latency_that_moved(before, tmp_path):
     assert changes(compared(later, before)) == {"latencies": [(BETTER, "ready p50 quicker")]}
 
 
+@pytest.mark.parametrize(("sessions", "unit"), [(10, "session"), (4, "utterance")])
+def test_speech_that_is_understood_less_well(tmp_path, sessions, unit):
+    wrong = tuple((f"{text.split()[0]} and something else", onset, end) for text, onset, end in SAID)
+    before, now = run(tmp_path / "a", sessions=sessions), run(tmp_path / "b", sessions=sessions, heard=wrong)
+    found = changes(compared(before, now))
+    assert (WORSE, "word_error_rate higher") in found["words"]
+    (move,) = [m for m in compared(before, now).moves if m.metric == "word_error_rate"]
+    assert (
+        move.unit == unit
+        and move.before == 0.0
+        and move.after > 50
+        and f"{unit}s, p =" in str(compared(before, now).areas)
+    )
+    assert changes(compared(now, before))["words"] == [(BETTER, "word_error_rate lower")]
+
+
 def test_few_sessions_say_nothing_of_latencies(before, tmp_path):
     result = compared(run(tmp_path / "a", sessions=1), run(tmp_path / "b", sessions=1, late=900.0))
     assert not result.regression
     (area,) = [a for a in result.areas if a.name == "latencies"]
-    assert any(why.startswith("ready: too few blocks") for why in area.unknown)
+    assert any(why.startswith("too few blocks to say") and "ready" in why for why in area.unknown)
 
 
 def test_everything_else_that_can_change(before, tmp_path):
