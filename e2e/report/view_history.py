@@ -41,6 +41,10 @@ class Trend:
     points: list[Point]
 
     @property
+    def radius(self) -> int:
+        return 12 if len(self.points) <= 40 else 7
+
+    @property
     def line(self) -> str:
         return " ".join(f"{p.x:.1f},{p.y:.1f}" for p in self.points)
 

@@ -1,9 +1,12 @@
 """The page of a directory's history, also with names that nobody would choose in good faith."""
 
 import io
+import shutil
+import subprocess
 from dataclasses import replace
 from html.parser import HTMLParser
 
+import pytest
 from rich.console import Console
 
 from e2e.record.history import RunRow
@@ -95,3 +98,17 @@ def test_the_table_of_the_terminal():
     text = out.getvalue()
     assert "20260311-smoke" in text and "41 ms" in text and "Not readable" in text and "6 more" in text
     assert "\x1b" not in text and "[bold]b" in text
+
+
+@pytest.mark.skipif(not shutil.which("chromium"), reason="chromium is not installed")
+def test_the_page_opens_in_a_browser_without_a_complaint(tmp_path):
+    names = {k: HOSTILE for k in ("name", "scenario", "target", "verdict")}
+    (tmp_path / "history.html").write_text(page([*runs(9), *runs(2, **names)])[0], encoding="utf-8")
+    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+    logging = ["--enable-logging=stderr", "--v=0", f"--user-data-dir={tmp_path / 'profile'}"]
+    where = (tmp_path / "history.html").as_uri()
+    done = subprocess.run(
+        ["chromium", *flags, *logging, "--dump-dom", where], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0 and "<svg" in done.stdout and "<script" not in done.stdout
+    assert "CONSOLE" not in done.stderr and "Content Security Policy" not in done.stderr
