@@ -9,7 +9,7 @@ from e2e.verdict.check import many
 from e2e.verdict.contract import compare_contracts
 from e2e.verdict.digest import Digest
 from e2e.verdict.generator import FOREIGN
-from e2e.verdict.moved import TEST, Move, compare_samples, moved
+from e2e.verdict.moved import Move, Smallest, compare_samples, how_it_is_tested, moved
 
 Record = dict[str, Any]
 
@@ -28,6 +28,7 @@ class Comparison:
     areas: list[Area] = field(default_factory=list)
     moves: list[Move] = field(default_factory=list)
     doubts: list[str] = field(default_factory=list)
+    smallest: Smallest = field(default_factory=Smallest)
 
     @property
     def regression(self) -> bool:
@@ -58,18 +59,19 @@ class Comparison:
             "doubts": self.doubts,
             "areas": [area.to_dict() for area in self.areas],
             "moves": [move.to_dict() for move in self.moves],
-            "test": TEST,
+            "test": how_it_is_tested(self.smallest),
         }
 
 
-def compare(before: Digest, after: Digest) -> Comparison:
+def compare(before: Digest, after: Digest, smallest: Smallest = Smallest()) -> Comparison:  # noqa: B008 - immutable
     """`after` held against `before`."""
     names = ("run_id", "scenario", "target", "started", "version")
     result = Comparison(*({n: side.run.get(n) for n in names} for side in (before, after)))
+    result.smallest = smallest
     result.before["verdict"] = before.run.get("verdict")
     result.doubts = differences(before.run, after.run) + _doubts(before.run, after.run)
     why = _no_latencies(before, after)
-    result.moves = [] if why else compare_samples(before.samples, after.samples)
+    result.moves = [] if why else compare_samples(before.samples, after.samples, smallest)
     speed = moved(result.moves, words=False)
     if why:
         speed.unknown = [why]

@@ -90,8 +90,8 @@ class Facts:
     def expectations(self) -> list[Record]:
         return [e for e in self.run.get("expectations") or () if isinstance(e, dict)]
 
-    def expects(self, check: str) -> bool:
-        return any(e.get("check") == check for e in self.expectations)
+    def expectation(self, check: str) -> Record | None:
+        return next((e for e in self.expectations if e.get("check") == check), None)
 
     @property
     def interrupted(self) -> bool:

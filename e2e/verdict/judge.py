@@ -4,13 +4,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 from e2e.errors import ExitCode
-from e2e.verdict.check import Check, Status, bounded, why_no_session
+from e2e.verdict.check import Check, Params, Status, bounded, why_no_session
 from e2e.verdict.checks import all_checks
 from e2e.verdict.checks_services import died_of
 from e2e.verdict.compare import Comparison, compare
 from e2e.verdict.digest import REGRESSION, Digest
 from e2e.verdict.facts import Facts
 from e2e.verdict.generator import GeneratorHealth, judge_generator
+from e2e.verdict.moved import Smallest
 
 Value = Literal["pass", "fail", "inconclusive", "invalid"]
 
@@ -36,8 +37,9 @@ def judge(facts: Facts) -> Verdict:
         for check in checks:
             check.unreachable = False
     value, code = _value(facts, checks, generator)
-    comparison = _compared(facts, checks, generator, value)
-    if comparison is not None and facts.expects(REGRESSION):
+    expected = facts.expectation(REGRESSION)
+    comparison = _compared(facts, checks, generator, value, expected or {})
+    if comparison is not None and expected is not None:
         # Of a target that was not there, whatever holds no more is no cause of its own.
         checks.append(_regression(comparison, unreachable=code is ExitCode.UNREACHABLE))
         value, code = _value(facts, checks, generator)
@@ -49,14 +51,17 @@ def digest(facts: Facts, verdict: Verdict) -> Digest:
     return Digest.of(facts, verdict.checks, verdict.generator, verdict.value)
 
 
-def _compared(facts: Facts, checks: list[Check], generator: GeneratorHealth, value: Value) -> Comparison | None:
+def _compared(
+    facts: Facts, checks: list[Check], generator: GeneratorHealth, value: Value, params: Params
+) -> Comparison | None:
     """With the baseline that the journal holds, if it holds one."""
     if not facts.baseline:
         return None
     before = Digest()
     for record in facts.baseline:
         before.take(record)
-    return compare(before, Digest.of(facts, checks, generator, value))
+    smallest = Smallest(**{k: params[k] for k in ("share", "ms") if isinstance(params.get(k), int | float)})
+    return compare(before, Digest.of(facts, checks, generator, value), smallest)
 
 
 def _regression(comparison: Comparison, *, unreachable: bool) -> Check:

@@ -5,6 +5,7 @@ from statistics import median
 from typing import Any
 
 from e2e.verdict.change import BETTER, OTHER, WORSE, Area, Change
+from e2e.verdict.expect import SMALLEST_MS, SMALLEST_SHARE
 from e2e.verdict.metrics import METRICS
 from e2e.verdict.ranks import holm, rank_sum, shift
 from e2e.verdict.samples import STRETCH_SECONDS
@@ -18,23 +19,32 @@ MIN_BLOCKS = 8
 TAIL_SAMPLES = 20
 """Samples of a block from which its 95th percentile is not simply its largest."""
 
-SMALLEST_SHARE, SMALLEST_MS = 0.05, 1.0
 SMALLEST_WER = 1.0
-"""Smaller differences are of no interest, however certain they are: 5 % and 1 ms; one percentage point."""
+"""Percentage points by which the word error rate has to differ to be of interest."""
 
 WORDS = "word_error_rate"
 
 _NOT_COMPARED = frozenset({"heartbeat_offset", "send_lateness"})
 """The same as `heartbeat`; the generator's own."""
 
-TEST = (
-    f"Samples of one session are alike, so blocks are compared: sessions, or stretches of {STRETCH_SECONDS:g} s where "
-    "a run has few. A latency moved where the medians of the blocks (or their 95th percentiles, of blocks with "
-    f"{TAIL_SAMPLES} samples) differ by the rank-sum test of Mann and Whitney, two-sided, corrected by Holm over all "
-    f"that is tested, at {ALPHA:.0%}; and the shift (Hodges-Lehmann) is at least {SMALLEST_SHARE:.0%} and "
-    f"{SMALLEST_MS:g} ms. Of equal runs, at most {ALPHA:.0%} show a move. Below {MIN_BLOCKS} blocks of each run "
-    "nothing is said."
-)
+
+@dataclass(frozen=True, slots=True)
+class Smallest:
+    """A latency that moved by less than this share of what it was, or by less than so many ms, is of no interest."""
+
+    share: float = SMALLEST_SHARE
+    ms: float = SMALLEST_MS
+
+
+def how_it_is_tested(smallest: Smallest) -> str:
+    return (
+        f"Samples of one session are alike, so blocks are compared: sessions, or stretches of {STRETCH_SECONDS:g} s "
+        "where a run has few. A latency moved where the medians of the blocks (or their 95th percentiles, of blocks "
+        f"with {TAIL_SAMPLES} samples) differ by the rank-sum test of Mann and Whitney, two-sided, corrected by Holm "
+        f"over all that is tested, at {ALPHA:.0%}; and the shift (Hodges-Lehmann) is at least "
+        f"{100 * smallest.share:.3g} % of the median before and {smallest.ms:g} ms. Of equal runs, at most {ALPHA:.0%} "
+        f"show a move. Below {MIN_BLOCKS} blocks of each run nothing is said."
+    )
 
 
 @dataclass(slots=True)
@@ -59,7 +69,7 @@ class Move:
         return asdict(self)
 
 
-def compare_samples(before: dict[str, Any], after: dict[str, Any]) -> list[Move]:
+def compare_samples(before: dict[str, Any], after: dict[str, Any], smallest: Smallest = Smallest()) -> list[Move]:
     """Each metric that both runs have; the entries are those of `Digest.samples`."""
     moves, tests = [], []
     for metric in (*METRICS, WORDS):
@@ -85,7 +95,7 @@ def compare_samples(before: dict[str, Any], after: dict[str, Any]) -> list[Move]
             tests.append((move, rank_sum(a, b)))
     for (move, _), p in zip(tests, holm([p for _, p in tests]), strict=True):
         move.p = p
-        move.says = _said(move, p)
+        move.says = _said(move, p, smallest)
     return moves
 
 
@@ -98,14 +108,14 @@ def _blocks(before: dict[str, Any], after: dict[str, Any]) -> tuple[str, list[li
     return "", before.get("sessions") or [], after.get("sessions") or []
 
 
-def _said(move: Move, p: float) -> str:
+def _said(move: Move, p: float, smallest: Smallest) -> str:
     if p > ALPHA or move.shift is None:
         return "same"
     size = abs(move.shift)
     if move.metric == WORDS:
         matters = size >= SMALLEST_WER
     else:
-        matters = size >= SMALLEST_MS and size >= SMALLEST_SHARE * abs(move.before or 0.0)
+        matters = size >= smallest.ms and size >= smallest.share * abs(move.before or 0.0)
     return ("slower" if move.shift > 0 else "quicker") if matters else "small"
 
 

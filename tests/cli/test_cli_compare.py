@@ -59,6 +59,8 @@ def test_compare_in_every_format(call):
     assert "1 regression since" in text.out and "ready p50" in text.out and "Mann and Whitney" in text.out
     markdown = call("compare", A, B, "--format", "markdown", "--fail-on", "regression")
     assert markdown.code == 1 and markdown.out.startswith("## Compared with another run\n")
+    mild = call("compare", A, B, "--smallest", "5%,300ms", "--fail-on", "regression")
+    assert mild.code == 0 and "at least 5 % of the median before and 300 ms" in " ".join(mild.out.split())
     quicker = call("compare", B, A, "--format", "json", "--fail-on", "regression")
     data = json.loads(quicker.out)
     assert quicker.code == 0 and data["regression"] is False and data["before"]["run_id"] == B
@@ -66,6 +68,8 @@ def test_compare_in_every_format(call):
 
 def test_what_is_no_run_and_what_is_of_another_version(call):
     assert "no run at nowhere" in error(call("compare", "nowhere", A))
+    for wrong in ("5", "5%", "5,1ms", "much%,1ms", "5%,soon", "-5%,1ms", "5%,", "nan%,1ms"):
+        assert "as 5%,1ms" in error(call("compare", A, B, "--smallest", wrong)), wrong
     journal = Path("reports", B, "journal.jsonl")
     journal.write_bytes(journal.read_bytes().replace(b'"schema":1', b'"schema":7', 1))
     assert "schema 7, and this e2e reads 1" in error(call("compare", A, B))
@@ -74,6 +78,7 @@ def test_what_is_no_run_and_what_is_of_another_version(call):
 def test_a_baseline_is_checked_before_anything_is_started(call):
     smoke = ("run", "smoke", "--standin")
     assert "add --baseline RUN" in error(call(*smoke, "--fail-on", "regression"))
+    assert "add --fail-on regression" in error(call(*smoke, "--baseline", A, "--smallest", "9%,9ms"))
     assert "no run at nowhere" in error(call(*smoke, "--baseline", "nowhere"))
     assert sorted(p.name for p in Path("reports").iterdir()) == [A, B]
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from e2e.errors import ScenarioError
 from e2e.protocol.contract import answered, promised
 from e2e.record.journal import read_journal
 from e2e.record.rundir import RunDirectory
@@ -247,6 +248,16 @@ def test_of_checks_with_one_name_the_worst_counts(before, tmp_path):
             j.end()
         paths.append(tmp_path / name)
     assert changes(compared(*paths)) == {"checks": [(BETTER, "script: fail → pass")]}
+
+
+def test_what_matters_may_be_said_by_the_script(before, tmp_path):
+    wanted = [*SMOKE, expect.no_regression(at_least="300ms")]
+    now = run(tmp_path / "now", late=200.0, baseline=list(digest(before).records()), expectations=wanted)
+    summary = judged(now)
+    assert summary["verdict"] == "pass" and summary["checks"][-1]["name"] == "regression"
+    assert "too little to matter" in render("markdown", summary)
+    with pytest.raises(ScenarioError, match="write a share"):
+        expect.no_regression(share="5%")
 
 
 def test_a_baseline_without_the_expectation_only_tells(before, tmp_path):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from e2e.verdict import moved, ranks
-from e2e.verdict.moved import ALPHA, compare_samples
+from e2e.verdict.moved import ALPHA, Smallest, compare_samples
 from e2e.verdict.ranks import holm, rank_sum, shift
 from e2e.verdict.samples import FEW_SESSIONS, MAX_BLOCKS, MAX_VALUES, Blocks, Samples
 
@@ -127,11 +127,9 @@ def naive(samples):
 
 def moved_in(times, how, monkeypatch):
     """In how many of so many comparisons of equal runs anything is called moved, however small it is."""
-    monkeypatch.setattr(moved, "SMALLEST_MS", 0.0)
-    monkeypatch.setattr(moved, "SMALLEST_SHARE", 0.0)
     monkeypatch.setattr(moved, "shift", lambda a, b: 1.0)  # the test alone decides
     source = np.random.default_rng(11)
-    found = (compare_samples(how(run(source)), how(run(source))) for _ in range(times))
+    found = (compare_samples(how(run(source)), how(run(source)), Smallest(0.0, 0.0)) for _ in range(times))
     return sum(any(m.says in ("slower", "quicker") for m in moves) for moves in found)
 
 
