@@ -72,11 +72,11 @@ def compare(before: Digest, after: Digest, smallest: Smallest = Smallest()) -> C
     result.doubts = differences(before.run, after.run) + _doubts(before.run, after.run)
     why = _no_latencies(before, after)
     result.moves = [] if why else compare_samples(before.samples, after.samples, smallest)
-    speed = moved(result.moves, words=False)
-    if why:
-        speed.unknown = [why]
-    areas = [_checks(before, after), compare_contracts(before.contract, after.contract), speed]
-    areas += [moved(result.moves, words=True), _errors(before, after), _import_errors(before, after)]
+    measured = [moved(result.moves, words=words) for words in (False, True)]
+    for area in measured if why else ():
+        area.unknown = [why]
+    areas = [_checks(before, after), compare_contracts(before.contract, after.contract), *measured]
+    areas += [_errors(before, after), _import_errors(before, after)]
     result.areas = [*areas, _imports(before, after), _findings(before, after)]
     return result
 
