@@ -1,7 +1,7 @@
 """Which latencies moved beyond noise between two runs, and whether speech was understood less well."""
 
 from dataclasses import asdict, dataclass
-from statistics import median
+from statistics import median, quantiles
 from typing import Any
 
 from e2e.verdict.change import BETTER, OTHER, WORSE, Area, Change
@@ -30,7 +30,8 @@ _NOT_COMPARED = frozenset({"heartbeat_offset", "send_lateness"})
 
 @dataclass(frozen=True, slots=True)
 class Smallest:
-    """A latency that moved by less than this share of what it was, or by less than so many ms, is of no interest."""
+    """A latency that moved by less than so many ms is of no interest, nor by less than this share of what it was, or of
+    how wide the middle half of the blocks lay, where that is more."""
 
     share: float = SMALLEST_SHARE
     ms: float = SMALLEST_MS
@@ -42,17 +43,18 @@ def how_it_is_tested(smallest: Smallest) -> str:
         "where a run has few. A latency moved where the medians of the blocks (or their 95th percentiles, of blocks "
         f"with {TAIL_SAMPLES} samples) differ by the rank-sum test of Mann and Whitney, two-sided, corrected by Holm "
         f"over all that is tested, at {ALPHA:.0%}; and the shift (Hodges-Lehmann) is at least "
-        f"{100 * smallest.share:.3g} % of the median before and {smallest.ms:g} ms. Of equal runs, at most {ALPHA:.0%} "
-        f"show a move. Below {MIN_BLOCKS} blocks of each run nothing is said."
+        f"{100 * smallest.share:.3g} % of the median before (or of the width of their middle half, if that is more) "
+        f"and {smallest.ms:g} ms. Of equal runs, at most {ALPHA:.0%} show a move. Below {MIN_BLOCKS} blocks of each run "
+        "nothing is said."
     )
 
 
 @dataclass(slots=True)
 class Move:
     """One statistic of one metric. `unit` is `session`, `stretch` (of time) or `utterance`. Values are ms, of the word
-    error rate percent; `before` and `after` are medians of the blocks, `p` is the adjusted p-value. `says` is `slower`,
-    `quicker`, `same`, `small` (certain, and smaller than what matters) or `few` (too few blocks; `before` and `after`
-    are then those of all samples, and claim nothing).
+    error rate percent; `before` and `after` are medians of the blocks, `spread` is how wide the middle half of those
+    before lies, `p` is the adjusted p-value. `says` is `slower`, `quicker`, `same`, `small` (certain, and smaller than
+    what matters) or `few` (too few blocks; `before` and `after` are then those of all samples, and claim nothing).
     """
 
     metric: str
@@ -61,6 +63,7 @@ class Move:
     blocks: tuple[int, int]
     before: float | None
     after: float | None
+    spread: float = 0.0
     shift: float | None = None
     p: float | None = None
     says: str = "few"
@@ -86,7 +89,8 @@ def compare_samples(before: dict[str, Any], after: dict[str, Any], smallest: Sma
         tail = all(median(row[2] for row in rows) >= TAIL_SAMPLES for rows in (old, new))
         for column, statistic in enumerate(("p50", "p95") if tail else ("p50",)):
             a, b = [row[column] for row in old], [row[column] for row in new]
-            move = Move(metric, statistic, unit, blocks, median(a), median(b), shift(a, b))
+            low, _, high = quantiles(a)
+            move = Move(metric, statistic, unit, blocks, median(a), median(b), high - low, shift(a, b))
             if metric == WORDS:
                 # Most utterances are understood as well as before: the rates differ, not the middle.
                 move.before, move.after = before[metric].get("rate"), after[metric].get("rate")
@@ -115,7 +119,8 @@ def _said(move: Move, p: float, smallest: Smallest) -> str:
     if move.metric == WORDS:
         matters = size >= SMALLEST_WER
     else:
-        matters = size >= smallest.ms and size >= smallest.share * abs(move.before or 0.0)
+        # A median near zero (segments may be seen before their end) would make every share of it large.
+        matters = size >= smallest.ms and size >= smallest.share * max(abs(move.before or 0.0), move.spread)
     return ("slower" if move.shift > 0 else "quicker") if matters else "small"
 
 

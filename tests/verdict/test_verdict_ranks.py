@@ -164,6 +164,15 @@ def test_what_is_certain_but_tiny_is_no_move():
     assert move.says == "quicker"
 
 
+def test_near_zero_it_is_the_spread_that_says_what_is_small():
+    rows = [[20.0 * k - 200.0, 0.0, 5] for k in range(21)] * 4  # the median is 0, the middle half 200 wide
+    for by, says in ((100.0, "small"), (250.0, "slower")):
+        later = [[value + by, p95, n] for value, p95, n in rows]
+        sides = ({"segment_emission": {"sessions": side}} for side in (rows, later))
+        (move,) = compare_samples(*sides, Smallest(share=1.0))
+        assert (move.says, move.shift) == (says, pytest.approx(by)) and move.before == 0.0
+
+
 def test_the_tail_alone_can_move():
     rows = [[100.0 + k, 150.0 + k, 50] for k in range(20)]
     tail = [[p50, p95 + 100, n] for p50, p95, n in rows]
