@@ -42,10 +42,9 @@ def how_it_is_tested(smallest: Smallest) -> str:
         f"Samples of one session are alike, so blocks are compared: sessions, or stretches of {STRETCH_SECONDS:g} s "
         "where a run has few. A latency moved where the medians of the blocks (or their 95th percentiles, of blocks "
         f"with {TAIL_SAMPLES} samples) differ by the rank-sum test of Mann and Whitney, two-sided, corrected by Holm "
-        f"over all that is tested, at {ALPHA:.0%}; and the shift (Hodges-Lehmann) is at least "
-        f"{100 * smallest.share:.3g} % of the median before (or of the width of their middle half, if that is more) "
-        f"and {smallest.ms:g} ms. Of equal runs, at most {ALPHA:.0%} show a move. Below {MIN_BLOCKS} blocks of each run "
-        "nothing is said."
+        f"over all that is tested, at {ALPHA:.0%}; and the shift (Hodges-Lehmann) is at least {smallest.ms:g} ms, and "
+        f"{100 * smallest.share:.3g} % of the median before or of the width of their middle half, whichever is more. "
+        f"Of equal runs, at most {ALPHA:.0%} show a move. Below {MIN_BLOCKS} blocks of each run nothing is said."
     )
 
 

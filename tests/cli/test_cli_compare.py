@@ -60,7 +60,7 @@ def test_compare_in_every_format(call):
     markdown = call("compare", A, B, "--format", "markdown", "--fail-on", "regression")
     assert markdown.code == 1 and markdown.out.startswith("## Compared with another run\n")
     mild = call("compare", A, B, "--smallest", "5%,300ms", "--fail-on", "regression")
-    assert mild.code == 0 and "is more) and 300 ms" in " ".join(mild.out.split())
+    assert mild.code == 0 and "is at least 300 ms, and 5 % of" in " ".join(mild.out.split())
     quicker = call("compare", B, A, "--format", "json", "--fail-on", "regression")
     data = json.loads(quicker.out)
     assert quicker.code == 0 and data["regression"] is False and data["before"]["run_id"] == B
