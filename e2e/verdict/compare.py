@@ -105,6 +105,9 @@ def _doubts(before: Record, after: Record) -> list[str]:
         if (run.get("foreign") or 0.0) >= share:
             used = f"up to {run['foreign']:.0%} of a second of the machine went to {who}"
             doubts.append(f"in {name} {used}: latencies may have moved for that")
+    old, new = (run.get("environment") or {} for run in (before, after))
+    for name in [name for name in old if name in new and old[name] != new[name]]:
+        doubts.append(f"{name} of the generator: {_word(old[name])} → {_word(new[name])}")
     if before.get("verdict") != "pass":
         doubts.append(f"the run before is no pass but {before.get('verdict')}")
     return doubts

@@ -105,6 +105,7 @@ def _run(facts: Facts, generator: GeneratorHealth, verdict: str) -> Record:
         **{n: run.get(n) for n in ("run_id", "scenario", "started", "version", "options")},
         "target": (run.get("target") or {}).get("name"),
         "target_details": {k: v for k, v in (run.get("target") or {}).items() if k in ("timers", "recogniser")},
+        "environment": {k: v for k, v in (run.get("environment") or {}).items() if k in ("system", "cores", "python")},
         "verdict": verdict,
         "late": generator.words()[:_TEXT] if generator.valid is False else None,
         "cut_short": facts.cut_short,
