@@ -136,9 +136,10 @@ def _connected(path: Path | None) -> sqlite3.Connection:
         tables = database.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()[0]
         if version != SCHEMA and (version or tables):
             raise _OtherVersionError
-        with database:
-            database.execute(f"CREATE TABLE IF NOT EXISTS runs ({', '.join(_COLUMNS)}, signature, PRIMARY KEY (name))")
-            database.execute(f"PRAGMA user_version = {SCHEMA}")
+        if not tables:
+            with database:
+                database.execute(f"CREATE TABLE runs ({', '.join(_COLUMNS)}, signature, PRIMARY KEY (name))")
+                database.execute(f"PRAGMA user_version = {SCHEMA}")
         with closing(database.execute(f"SELECT {', '.join(_COLUMNS)}, signature FROM runs")) as rows:
             for _ in rows:
                 pass

@@ -43,7 +43,8 @@ DOCUMENT = {
                 },
                 "required": ["id"],
             },
-            "Place": {"properties": {"at": {"type": "number"}}},
+            "Place": {"properties": {"at": {"$ref": "#/components/schemas/Point"}}},
+            "Point": {"properties": {"x": {"type": "number"}}},
             "Search": {"properties": {"within": {"$ref": "#/components/schemas/Place"}}, "required": ["within"]},
         },
     },
@@ -64,7 +65,8 @@ def test_a_document_as_rows():
         ("field", "Conversation.status", "one of completed, processing, optional"),
         ("field", "Conversation.created_at", "string date-time, optional"),
         ("field", "Conversation.place", "Place or null, optional"),
-        ("field", "Place.at", "number, optional, of a request"),
+        ("field", "Place.at", "Point, optional, of a request"),
+        ("field", "Point.x", "number, optional, of a request"),
         ("field", "Search.within", "Place, required, of a request"),
     ]
 

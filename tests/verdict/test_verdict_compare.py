@@ -99,6 +99,13 @@ def test_equal_runs_have_no_change_and_say_what_was_compared(before, tmp_path):
     assert (ready.says, ready.unit, ready.blocks) == ("same", "session", (10, 10))
 
 
+def test_errors_that_were_there_before_are_no_change(tmp_path):
+    result = compared(*(run(tmp_path / name, sessions=1, said="the cat is gone") for name in "ab"))
+    assert "errors" not in changes(result)
+    (area,) = [a for a in result.areas if a.name == "errors"]
+    assert area.compared == "1 fingerprint in both runs in the logs of backend and pusher"
+
+
 def test_a_latency_that_moved(before, tmp_path):
     later = run(tmp_path / "now", seed=2, late=200.0)
     assert changes(compared(before, later)) == {"latencies": [(WORSE, "ready p50 slower")]}
@@ -284,7 +291,7 @@ def test_an_expectation_without_a_baseline_is_no_check(tmp_path):
 
 
 def test_the_digest_in_the_journal_is_bounded_and_whole(before, tmp_path):
-    large = run(tmp_path / "large", sessions=200)
+    large = run(tmp_path / "large", sessions=200, imports=[f"Name{k}" for k in range(450)])
     parts = list(digest(large).records())
     with journal(tmp_path / "copy") as j:
         for part in parts:
