@@ -40,6 +40,9 @@ from e2e.errors import UsageError
 @click.option(
     "--wait-conversation", is_flag=True, help="Stay after the stream until each conversation was processed (2 min)."
 )
+@click.option("--baseline", metavar="RUN", help="Compare with that run, or with `latest-pass` in the --out directory.")
+@click.option("--fail-on", type=click.Choice(("regression",)), help="Fail where anything is worse than in --baseline.")
+@click.option("--smallest", metavar="SHARE,TIME", help="Latencies that moved less are no regression.  [5%,1ms]")
 @click.option("--no-probe", is_flag=True, help="Leave the import probe out of the services that the run starts.")
 @click.option("--quiet", is_flag=True, help="No live view; only the verdict.")
 @click.option("--prometheus", metavar="[HOST]:PORT", help="Serve /metrics while the run lasts (:9464 is loopback).")
@@ -103,8 +106,12 @@ def requested(
 
 def _options(given: dict[str, Any], command: Sequence[str]) -> Any:
     from e2e.durations import seconds
-    from e2e.engine.options import Options, parse_load, parse_pace
+    from e2e.engine.options import Options, parse_load, parse_pace, parse_smallest
 
+    if given["fail_on"] and given["baseline"] is None:
+        raise UsageError("--fail-on regression needs a run to compare with: add --baseline RUN, or latest-pass")
+    if given["smallest"] and not given["fail_on"]:
+        raise UsageError("--smallest says which regressions fail the run: add --fail-on regression")
     settings = {}
     for setting in given["settings"]:
         key, equals, value = setting.partition("=")
@@ -128,6 +135,8 @@ def _options(given: dict[str, Any], command: Sequence[str]) -> Any:
         probe=not given["no_probe"],
         wait_conversation=given["wait_conversation"],
         settings=settings,
+        baseline=given["baseline"],
+        no_regression=parse_smallest(given["smallest"]) if given["fail_on"] else None,
         command=tuple(command),
     )
 

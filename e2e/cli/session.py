@@ -13,8 +13,8 @@ from rich.console import Console
 
 from e2e.cli.github import inert_output, tell_actions
 from e2e.cli.live import Watching
+from e2e.cli.prepared import prepared
 from e2e.engine.options import Options
-from e2e.engine.prepared import prepared
 from e2e.engine.runner import Run
 from e2e.engine.scenario import Scenario
 from e2e.engine.target import TargetConfig

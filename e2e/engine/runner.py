@@ -7,7 +7,7 @@ import os
 import platform
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -70,6 +70,8 @@ class Run:
         self._numbers = itertools.count(1)
         self._looking = 0
         self._task: asyncio.Task[None] | None = None
+        self.preface: Sequence[tuple[str, dict[str, Any]]] = ()
+        """Records to say right after the first one: notes, and the run that this one will be compared with."""
         self.crowd: Crowd | None = None
         """The devices, while the load lasts: to finish it, pause it or change it by hand."""
         self._finished = False
@@ -95,6 +97,8 @@ class Run:
             UsageError: the script or the configuration asked for something that cannot be done.
         """
         self._journal.write("run", **self._opening())
+        for kind, fields in self.preface:
+            self._journal.write(kind, **fields)
         self._task = asyncio.create_task(self._phases())
         end: dict[str, Any] = {"reason": "complete", "error": None}
         try:
@@ -227,22 +231,19 @@ class Run:
         expected = [self.config.adapted(expectation) for expectation in self.scenario.expect]
         if self._waits and conversation_completed() not in expected:
             expected.append(conversation_completed())
+        wanted = self.options.no_regression
+        if wanted is not None and any(kind == "baseline" for kind, _ in self.preface):
+            expected = [e for e in expected if e.check != wanted.check] + [wanted]
         return expected
 
     def _next_sid(self) -> str:
         return f"s{next(self._numbers)}"
 
-    def _opening(self) -> dict[str, Any]:
-        scenario = self.scenario
+    def conditions(self) -> dict[str, Any]:
+        """What is run, as far as it decides what is measured."""
         return {
-            "schema": SCHEMA,
-            "run_id": self._directory.run_id,
-            "version": __version__,
-            "scenario": scenario.name,
-            "title": scenario.title,
+            "scenario": self.scenario.name,
             "target": self.config.journalled(),
-            "started": datetime.now(UTC).isoformat(timespec="milliseconds"),
-            "command": list(self.options.command),
             "options": self.options.journalled()
             | {
                 "users": self._load.count,
@@ -250,6 +251,18 @@ class Run:
                 "load": self._load.journalled(),
                 "pace": pace_name(self.options.speed),
             },
+        }
+
+    def _opening(self) -> dict[str, Any]:
+        scenario = self.scenario
+        return {
+            **self.conditions(),
+            "schema": SCHEMA,
+            "run_id": self._directory.run_id,
+            "version": __version__,
+            "title": scenario.title,
+            "started": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "command": list(self.options.command),
             "services": list(scenario.services),
             "drain": {"event": scenario.drain.event, "required": scenario.drain.required},
             "expectations": [expectation.to_dict() for expectation in self._expectations()],

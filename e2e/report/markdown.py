@@ -25,7 +25,7 @@ def render_markdown(view: b.View) -> str:
     ]
     parts, used = ["\n\n".join(head)], sum(map(len, head))
     for section in view.sections:
-        text = "\n\n".join([f"## {md(section.title)}", *(_block(block) for block in section.blocks)])
+        text = render_section(section)
         if used + len(text) > LIMIT - 300:
             # A section is shown whole or not at all: half a table or an open fence would break what follows.
             text = f"## {md(section.title)}\n\nLeft out here, since it is too long for a comment; see report.html."
@@ -33,6 +33,11 @@ def render_markdown(view: b.View) -> str:
         used += len(text) + 2
     parts.append(f"Run `{md(view.run_id)}`, exit code {view.exit_code}.")
     return "\n\n".join(parts) + "\n"
+
+
+def render_section(section: b.Section) -> str:
+    """One section by itself."""
+    return "\n\n".join([f"## {md(section.title)}", *(_block(block) for block in section.blocks)])
 
 
 _STATUS = {"pass": "pass", "fail": "fail", "inconclusive": "inconclusive", "invalid": "fail"}

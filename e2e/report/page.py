@@ -61,6 +61,11 @@ def _script() -> tuple[Markup, str]:
     return Markup(source), base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()
 
 
+def render_history(history: Any) -> str:
+    """`history.html`, in the look of a report; `history` is an `e2e.report.view_history.Page`."""
+    return _environment().get_template("history.html").render(page=history, marks=_MARKS)
+
+
 def render_html(view: View) -> str:
     script, digest = _script()
     template = _environment().get_template("report.html")

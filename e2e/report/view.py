@@ -5,6 +5,7 @@ from typing import Any
 
 from e2e.report.blocks import Block, Code, Items, Log, Mark, Marks, Pairs, Prose, Section, View
 from e2e.report.view_became import became_blocks
+from e2e.report.view_compare import comparison_section
 from e2e.report.view_curves import curves_section
 from e2e.report.view_protocol import protocol_section
 from e2e.report.view_proven import proven_section
@@ -28,6 +29,7 @@ Summary = dict[str, Any]
 def build_view(summary: Summary) -> View:
     sections = [
         _verdict_section(summary),
+        comparison_section(summary["comparison"]),
         service_section(summary, "backend", "L1 backend, stand-alone"),
         Section("endpoints", "Endpoints", endpoint_table(summary)),
         service_section(summary, "pusher", "L1 pusher, stand-alone"),

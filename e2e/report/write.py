@@ -6,14 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from e2e.errors import JournalError, UsageError
-from e2e.record.journal import read_journal
+from e2e.record.journal import SCHEMA, read_journal
 from e2e.record.rundir import RunDirectory
 from e2e.report.junit import render_junit
 from e2e.report.markdown import render_markdown
 from e2e.report.page import render_html
 from e2e.report.view import build_view
+from e2e.verdict.digest import Digest
 from e2e.verdict.fold import read_facts
-from e2e.verdict.judge import judge
+from e2e.verdict.judge import digest, judge
 from e2e.verdict.summary import summarise
 from e2e.verdict.timeline import read_timelines, worth_telling
 
@@ -28,6 +29,21 @@ _RENDER = {
     "html": lambda summary: render_html(build_view(summary)),
     "junit": render_junit,
 }
+
+
+def read_digest(run: RunDirectory) -> Digest:
+    """What of a run another one is compared with.
+
+    Raises:
+        JournalError: the journal is missing, damaged, empty, or of another version.
+    """
+    facts = read_facts(read_journal(run.journal))
+    if not facts.run:
+        raise JournalError(f"{run.journal} holds no record of a run; name a run directory, such as reports/latest")
+    if facts.run.get("schema") != SCHEMA:
+        schema = facts.run.get("schema")
+        raise JournalError(f"{run.journal} is of schema {schema}, and this e2e reads {SCHEMA}: compare with its e2e")
+    return digest(facts, judge(facts))
 
 
 def read_run(run: RunDirectory) -> Summary:
@@ -62,11 +78,11 @@ def write_reports(run: RunDirectory) -> Summary:
     """
     summary = read_run(run)
     for format, name in FILES.items():
-        _replace(run.path / name, render(format, summary))
+        replace(run.path / name, render(format, summary))
     return summary
 
 
-def _replace(path: Path, text: str) -> None:
+def replace(path: Path, text: str) -> None:
     """In one step, so that a reader never finds half a report. What cannot be encoded is written as an escape."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:

@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
+from e2e.cli.prepared import prepared
 from e2e.cli.run import command, requested
-from e2e.engine.prepared import prepared
 from e2e.engine.scenario import Scenario
 from e2e.errors import UsageError
 from e2e.report.write import write_reports

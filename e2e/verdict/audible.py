@@ -30,8 +30,8 @@ class Audible:
 
     def __init__(self, sid: str, kind: str) -> None:
         self.wordless = False
-        self._session = Session(sid, kind)
-        self._unused = Latencies()
+        self._session = Session(sid, kind, 0)
+        self._unused = Latencies(in_blocks=False)
         self._last = 0.0
 
     def session(self, record: Record) -> None:

@@ -81,7 +81,7 @@ class LiveFigures:
         self.close_codes = BoundedCounter(20)
         self.messages = BoundedCounter()
         self.heard: Any = None
-        self.latencies = Latencies(in_series=frozenset())
+        self.latencies = Latencies(in_series=frozenset(), in_blocks=False)
         self.findings = Findings()
         self.errors, self.imports = ErrorLines(), ImportProblems()
         self.found_by_audit = 0
@@ -303,7 +303,7 @@ class LiveFigures:
             self._end(session)
 
     def _begin(self, sid: str, record: Record) -> None:
-        self._live[sid] = Session(sid, str(record.get("kind") or "listen"), self._pace, heartbeat=self._heartbeat)
+        self._live[sid] = Session(sid, str(record.get("kind") or "listen"), 0, self._pace, heartbeat=self._heartbeat)
         if len(self._followed) < FOLLOWED:
             self._followed.add(sid)
 

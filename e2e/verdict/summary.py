@@ -11,7 +11,7 @@ from e2e.verdict.checks_lifecycle import event_seen
 from e2e.verdict.checks_services import RIGHT, auth_status, endpoint_status, endpoint_words, stands_on
 from e2e.verdict.expect import LIFECYCLE
 from e2e.verdict.facts import Facts
-from e2e.verdict.fold import MAX_SESSIONS
+from e2e.verdict.fold_sessions import MAX_SESSIONS
 from e2e.verdict.judge import Verdict
 from e2e.verdict.limits import latency_limits, not_shown
 from e2e.verdict.logs import AUDIT, LogLine
@@ -51,6 +51,7 @@ def summarise(facts: Facts, verdict: Verdict, timelines: Sequence[dict[str, Any]
         "exit_code": int(verdict.exit_code),
         "sentence": verdict.sentence,
         "checks": [check.to_dict() for check in verdict.checks],
+        "comparison": verdict.comparison.to_dict() if verdict.comparison else None,
         "counters": _counters(facts),
         "latency_ms": latencies(facts, verdict),
         "histograms": histograms(facts, verdict),

@@ -43,6 +43,7 @@ SHORTENED: dict[str, tuple[str, set[int]]] = {
         f"e2e run smoke --standin {QUICK} --fault session=close-1011",
         {1},
     ),
+    "e2e compare reports/RUN_A reports/RUN_B": ("e2e compare reports/latest reports/latest --fail-on regression", {0}),
     "e2e run smoke --standin --fault protocol=early-transcript": (
         f"e2e run smoke --standin {QUICK} --chunks 30 --fault protocol=early-transcript",
         {1},
@@ -84,6 +85,10 @@ ELSEWHERE = {
     "e2e run webhooks --standin --fault webhook=double": "tests/scenarios/test_scenarios_semantics.py",
     "e2e run podcast --standin --prometheus :9464": "tests/cli/test_cli_live.py",
     "e2e run podcast --standin --otel=http://localhost:4318": "tests/cli/test_cli_live.py",
+    "e2e run smoke --standin --users 10 --ramp 2s --baseline latest-pass --fail-on regression": (
+        "tests/cli/test_cli_compare.py"
+    ),
+    "e2e run smoke --standin --fault ready=late": "tests/cli/test_cli_compare.py",
     "e2e standin --port 10220 --pusher-port 10221": "test_the_standin_serves_until_it_is_told_to_end",
 }
 

@@ -205,11 +205,11 @@ class Builder:
         ):
             self.line("backend", f"INFO:routers.transcribe:{text}", event, uid)
 
-    def ready(self, session) -> None:
+    def ready(self, session, ms=40.0) -> None:
         for status in ("initiating", "in_progress_conversations_processing", "stt_initiating", "ready"):
             data = {"type": "service_status", "status": status}
             self.write("message", sid=session["sid"], kind="service_status", data=data, bytes=50)
-        self.write("session", **session, event="ready", ready_ms=40.0)
+        self.write("session", **session, event="ready", ready_ms=ms)
 
     def begin(self, session, planned=100, pace="realtime", tape="podcast") -> float:
         start = round(self.time + 0.05 - self.journal.origin, 6)

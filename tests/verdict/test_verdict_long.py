@@ -86,7 +86,7 @@ def folded(records):
 def test_parts_amount_to_the_whole(monkeypatch):
     _, summary, most = folded(records(1000))
     assert most <= MAX_LIVE + 1
-    monkeypatch.setattr("e2e.verdict.fold.MAX_LIVE", 100_000)
+    monkeypatch.setattr("e2e.verdict.fold_sessions.MAX_LIVE", 100_000)
     _, expected, kept = folded(records(1000))
     assert kept == 1000
     ours, theirs = summary["transcript"], expected["transcript"]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from e2e.cli.baseline import give_baseline, named_baseline
 from e2e.clients.outlet import best_outlet
 from e2e.engine.limits import check_limits, raise_limits
 from e2e.engine.options import Options
@@ -33,13 +34,16 @@ def prepared(scenario: Scenario, target: TargetConfig, options: Options, out: Pa
 
     Raises:
         UsageError: the scenario, the options, the configuration or this machine cannot do it; then nothing was made.
+        JournalError: the baseline is no run, or one that cannot be read.
     """
     scenario.settings(options.settings)
     target.services(scenario.services)
     load, _ = options.applied_to(scenario.load)
     check_limits(load, raise_limits(), target.connect_rate)
-    outlet = best_outlet()
+    outlet, baseline = best_outlet(), named_baseline(options, out)
     directory = RunDirectory.create(out, scenario.name, datetime.now())
     secrets = target.credentials.secrets if target.credentials else ()
     with Journal(directory.journal, time.monotonic, Redactor(secrets)) as journal:
-        yield Prepared(Run(scenario, target, options, directory, journal, outlet=outlet), directory, journal)
+        run = Run(scenario, target, options, directory, journal, outlet=outlet)
+        give_baseline(run, baseline, options, out)
+        yield Prepared(run, directory, journal)
