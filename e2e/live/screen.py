@@ -4,6 +4,7 @@ Each line is one `Text` that is cut at the width, never wrapped. Words of servic
 (`one_line`), so that they can neither move the cursor nor colour anything.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -163,7 +164,7 @@ def _stream(figures: LiveFigures) -> list[Row]:
     else:
         rows.append(Row(2, sending))
     if figures.messages:
-        kinds = ", ".join(f"{n} {one_line(kind, 40)}" for kind, n in figures.messages.most_common(4))
+        kinds = ", ".join(f"{n} {one_line(kind, 40)}" for kind, n in Counter(dict(figures.messages)).most_common(4))
         rows.append(Row(3, _line("messages", f"{figures.message_rate:.1f}/s: {kinds}")))
     return rows
 
@@ -207,7 +208,8 @@ def _latencies(figures: LiveFigures) -> list[Row]:
 def _errors(figures: LiveFigures) -> list[Row]:
     findings = sum(g.count for g in dict(figures.findings.groups).values() if g.rule.severity == "error")
     counts = {
-        "import": figures.imports.total + figures.found_by_audit,
+        "import": figures.imports.total,
+        **({"audit": figures.found_by_audit} if figures.found_by_audit else {}),
         "log": figures.errors.first.total,
         f"protocol (in {FOLLOWED} sessions)" if figures.some_followed else "protocol": findings,
         "failed": figures.sessions["failed"],

@@ -36,6 +36,7 @@ def busy(path, word: str = "a word", devices: int = 3) -> LiveFigures:
         j.failed(sessions[0], "closed", word)
         j.closed(sessions[0], code=1011, by="server", chunks=10)
         j.import_error(module=word)
+        j.write("import_audit", service="backend", tree="/srv", errors=2)
         j.write("error_line", service=word, level="ERROR", text=word, n=9, noise=False)
         j.write("message", sid="s1", kind=word, data=word, bytes=9)
         for service in ("backend", "pusher"):
@@ -60,7 +61,15 @@ def test_one_screen_says_all_that_matters(tmp_path):
     for words in (
         *("2 playing", "2 of 3 devices at work, 2 sessions open", "7 arrivals dropped", "late by p50 0.4 ms"),
         *("healthy, 50% of a core, 310 MB", "43% of a core, 120 MB, loop late by 1.2 ms", "transcript", "ping"),
-        *("ready", "first segment", "import 1", "log 1", "failed 1", "closed 1011 × 1", "closed", "a word"),
+        *(
+            "ready",
+            "first segment",
+            "import 1, audit 2, log 1",
+            "failed 1",
+            "closed 1011 × 1",
+            "closed",
+            "a word",
+        ),
         *("q finish", "p pause", "+ - users", "Ctrl-C interrupt"),
     ):
         assert words in shown, (words, shown)
@@ -191,11 +200,13 @@ def test_plain_lines_tell_of_progress_every_few_seconds_by_the_time_of_the_recor
         for second in range(1, 13):
             j.at(second)
             j.write("generator", planned=1, active=1)
+            j.write("arrivals", started=1, dropped=7)
         for n in range(50):
             j.failed(session, "closed", f"gone {n}")
         j.write("control", what="users", by="key +", users=2, change=1)
     lines = console.file.getvalue().splitlines()
     assert sum("0 of 100 chunks, 1 of 1 devices at work, 1 messages" in line for line in lines) == 2
+    assert any("7 arrivals dropped, about 0:0" in line for line in lines)
     assert sum("failed: gone" in line for line in lines) == 20
     assert [line.split("s  ")[1] for line in lines[:3]] == ["pusher healthy", "backend healthy", "streaming"]
     assert lines[-1].endswith("by hand: users, 2 users")
