@@ -24,6 +24,8 @@ SMALLEST_WER = 1.0
 
 WORDS = "word_error_rate"
 
+_VALUES = ("before", "after", "spread", "shift")
+
 _NOT_COMPARED = frozenset({"heartbeat_offset", "send_lateness"})
 """The same as `heartbeat`; the generator's own."""
 
@@ -68,7 +70,8 @@ class Move:
     says: str = "few"
 
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        rounded = {n: v if (v := getattr(self, n)) is None else round(v, 3) for n in _VALUES}
+        return {**asdict(self), **rounded, "p": None if self.p is None else float(f"{self.p:.3g}")}
 
 
 def compare_samples(before: dict[str, Any], after: dict[str, Any], smallest: Smallest = Smallest()) -> list[Move]:
