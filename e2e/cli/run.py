@@ -39,6 +39,14 @@ from e2e.errors import UsageError
     "--wait-conversation", is_flag=True, help="Stay after the stream until each conversation was processed (2 min)."
 )
 @click.option("--no-probe", is_flag=True, help="Leave the import probe out of the services that the run starts.")
+@click.option(
+    "--web",
+    type=click.IntRange(0, 65535),
+    is_flag=False,
+    flag_value=10222,
+    metavar="[PORT]",
+    help="Serve the report while the run goes, to browsers on this machine.  [10222; 0: any free port]",
+)
 @click.option("--quiet", is_flag=True, help="No live view; only the verdict.")
 @standin_options
 def command(scenario: str, target_name: str | None, standin: bool, out: Path, quiet: bool, **given: Any) -> None:
@@ -59,18 +67,28 @@ def command(scenario: str, target_name: str | None, standin: bool, out: Path, qu
 
     from e2e.cli.session import run_scenario  # late: a mistake is told before everything is loaded
 
+    web = _listen(given["web"])
     if not standin:
         from e2e.config import load_target
 
         target = load_target(target_name, Path.cwd())
-        code = run_scenario(chosen, target, options, out, quiet)
+        code = run_scenario(chosen, target, options, out, quiet, web)
     else:
         from e2e.cli.standin import standin_target
 
         with TemporaryDirectory(prefix="e2e-standin-") as directory:
             target = standin_target(Path(directory), seed=options.seed, **for_standin)
-            code = run_scenario(chosen, target, options, out, quiet)
+            code = run_scenario(chosen, target, options, out, quiet, web)
     sys.exit(int(code))
+
+
+def _listen(port: int | None) -> Any:
+    """Where `--web` serves, before anything is started."""
+    if port is None:
+        return None
+    from e2e.cli.web import listen
+
+    return listen(port)
 
 
 def _options(scenario: str, given: dict[str, Any]) -> Any:

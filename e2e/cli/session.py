@@ -3,16 +3,18 @@
 import asyncio
 import os
 import signal
+import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import datetime
 from pathlib import Path
 
 from rich.console import Console
 
 from e2e.cli.live import live_view
+from e2e.cli.web import served
 from e2e.clients.outlet import best_outlet
 from e2e.engine.limits import check_limits, raise_limits
 from e2e.engine.options import Options
@@ -27,8 +29,15 @@ from e2e.report.terminal import show_verdict
 from e2e.report.write import write_reports
 
 
-def run_scenario(scenario: Scenario, target: TargetConfig, options: Options, out: Path, quiet: bool) -> ExitCode:
-    """Run, report, and say the verdict on standard output.
+def run_scenario(
+    scenario: Scenario,
+    target: TargetConfig,
+    options: Options,
+    out: Path,
+    quiet: bool,
+    web: socket.socket | None = None,
+) -> ExitCode:
+    """Run, report, and say the verdict on standard output. `web`: where the report is served meanwhile.
 
     Raises:
         UsageError: the scenario, the options or the configuration ask for something that cannot be done.
@@ -41,7 +50,8 @@ def run_scenario(scenario: Scenario, target: TargetConfig, options: Options, out
     directory = RunDirectory.create(out, scenario.name, datetime.now())
     secrets = target.credentials.secrets if target.credentials else ()
     journal = Journal(directory.journal, time.monotonic, Redactor(secrets))
-    with journal, asyncio.Runner(loop_factory=factory) as runner:
+    watched = nullcontext() if web is None else served(directory, web)
+    with journal, watched, asyncio.Runner(loop_factory=factory) as runner:
         run = Run(scenario, target, options, directory, journal, outlet=outlet)
         with _polite_end(run, runner.get_loop()):
             with live_view(journal, quiet):

@@ -2,6 +2,7 @@
 
 import json
 import os
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ def read_run(run: RunDirectory) -> Summary:
     facts = read_facts(read_journal(run.journal))
     if not facts.run:
         raise JournalError(f"{run.journal} holds no record of a run; name a run directory, such as reports/latest")
-    timelines = read_timelines(lambda: read_journal(run.journal), worth_telling(facts))
+    timelines = read_timelines(partial(read_journal, run.journal), worth_telling(facts))
     return summarise(facts, judge(facts), timelines)
 
 

@@ -26,7 +26,10 @@ Record = dict[str, Any]
 
 @dataclass(slots=True)
 class Facts:
-    """What a run did. Collections are bounded; where there was more, the collection says how much."""
+    """What a run did. Collections are bounded; where there was more, the collection says how much.
+
+    `running`: they are looked at while it still goes.
+    """
 
     run: Record = field(default_factory=dict)
     tapes: list[Tape] = field(default_factory=list)
@@ -65,6 +68,7 @@ class Facts:
     checks: Bounded[Record] = field(default_factory=lambda: Bounded(500))
     end: Record | None = None
     last_t: float = 0.0
+    running: bool = False
 
     @property
     def stream(self) -> list[Session]:
@@ -82,6 +86,8 @@ class Facts:
     @property
     def cut_short(self) -> str | None:
         """Why the run did not do all that it meant to; None for a run that came to its own end."""
+        if self.running:
+            return "the run is still going"
         if self.end is None:
             return "the journal ends before the run did"
         return "the run was interrupted" if self.interrupted else None

@@ -24,13 +24,15 @@ MAX_EVENTS = 50
 
 def read_facts(records: Iterable[Record]) -> Facts:
     """Fold the records of a journal, in their order. Kinds that are not known are skipped."""
-    fold = _Fold()
+    fold = Fold()
     for record in records:
         fold.take(record)
     return fold.finish()
 
 
-class _Fold:
+class Fold:
+    """Takes records one by one. `finish` is called once, after the last: it counts what is still open as it is then."""
+
     def __init__(self) -> None:
         self.facts = Facts()
         self._open: set[str] = set()
@@ -392,4 +394,4 @@ _KINDS = (
     *("error_line", "routes", "endpoint", "auth_refused", "session", "stream", "message", "sent", "conversation"),
     *("stored", "wait", "webhook", "sends", "generator", "device", "arrivals", "drain", "check"),
 )
-_HANDLERS = {kind: getattr(_Fold, kind) for kind in _KINDS}
+_HANDLERS = {kind: getattr(Fold, kind) for kind in _KINDS}

@@ -5,7 +5,7 @@ asked for are kept, and of those no more than `e2e.verdict.entries` allows.
 """
 
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,8 +15,9 @@ from e2e.verdict.join import GRACE_SECONDS, Life, Roster
 from e2e.verdict.strand import Line, Strand
 
 Record = dict[str, Any]
-Journal = Callable[[], Iterable[Record]]
-"""Reads the records of a journal from its start, each time that it is called."""
+Journal = Callable[[Container[str]], Iterable[Record]]
+"""Reads the records of a journal from its start, each time that it is called; messages of other sessions than those
+that it is called with need not be whole."""
 
 MAX_FAILED, MAX_CLEAN = 4, 2
 """Of the sessions that a report shows."""
@@ -68,11 +69,11 @@ def read_timelines(journal: Journal, wanted: dict[str, str | None]) -> list[dict
     if not wanted:
         return []
     roster = Roster(wanted.values())
-    for record in journal():
+    for record in journal(roster.lives):
         roster.take(record)
     roster.settle()
     reader = _Reader(roster, {sid: Strand(roster.lives[sid]) for sid in wanted if sid in roster.lives})
-    for record in journal():
+    for record in journal(wanted):
         reader.take(record)
     return [_summary(roster, strand) for strand in reader.finish()]
 
