@@ -3,6 +3,7 @@
 import json
 import subprocess
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ class Page:
 
     def __init__(self, url: str, profile: Path) -> None:
         self._url, self._profile, self._n = url, profile, 0
+        self._open = ExitStack()
 
     def __enter__(self) -> "Page":
         flags = [*FLAGS, "--remote-debugging-port=0", f"--user-data-dir={self._profile}"]
@@ -27,11 +29,12 @@ class Page:
         pages = self._until(
             lambda: [p for p in httpx.get(f"http://127.0.0.1:{port}/json").json() if p["type"] == "page"]
         )
-        self._tools = connect(pages[0]["webSocketDebuggerUrl"], max_size=None, compression=None)
+        tools = connect(pages[0]["webSocketDebuggerUrl"], max_size=None, compression=None)
+        self._tools = self._open.enter_context(tools)
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._tools.close()
+        self._open.close()
         self._process.terminate()
         self._process.wait(10)
 

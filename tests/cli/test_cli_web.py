@@ -195,7 +195,7 @@ def _answers(port: int) -> bool:
 def test_who_reads_keeps_the_place_the_open_parts_and_the_focus(rig, tmp_path):
     session = rig.stream()
     with Page(f"{rig.url}/", tmp_path / "profile") as page:
-        page.until("document.body.innerText.includes('live, as of')")
+        page.until("document.body?.innerText.includes('live, as of')")
         # Chosen by the reader: a closed part is opened, an open one closed, far down the page.
         chosen = "[...document.querySelectorAll('details')]"
         closed = page.ask(f"{chosen}.findIndex(d => !d.open)")
@@ -220,7 +220,7 @@ def test_who_reads_keeps_the_place_the_open_parts_and_the_focus(rig, tmp_path):
 
 @pytest.mark.slow
 def test_a_whole_run_is_watched(e2e):
-    process = e2e.start("run", "stream.py", *STANDIN, "--set", "chunks=60", "--web", "0", "--quiet")
+    process = e2e.start("run", "stream.py", *STANDIN, "--set", "chunks=120", "--pace", "2x", "--web", "0", "--quiet")
     assert process.stderr is not None
     line = process.stderr.readline()
     url = re.fullmatch(r"watch it at (http://127\.0\.0\.1:\d+)/\n", line)[1]
