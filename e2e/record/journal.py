@@ -144,7 +144,7 @@ def bounded(value: Any, max_chars: int = MAX_STRING_CHARS, max_items: int = MAX_
 
 
 # A message as `Journal.write` begins it. Most lines of a large journal are messages, of which some readings want few.
-_MESSAGE = re.compile(rb'\{"t":(-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?),"type":"message","sid":"([^"\\]*)"')
+_MESSAGE = re.compile(rb'\{"t":[-+.\deE]+,"type":"message","sid":"([^"\\]*)"')
 
 
 def read_journal(
@@ -152,8 +152,8 @@ def read_journal(
 ) -> Iterator[Record]:
     """The records of a journal, or of the run directory that holds it, in the order of writing.
 
-    A last line that a killed run left half-written is skipped. `messages_of`: of the messages of other sessions than
-    these only `t`, `type` and `sid` are read. `until`: how many bytes are read, which is where a line ends.
+    A last line that a killed run left half-written is skipped. `messages_of`: messages of other sessions than these are
+    left out. `until`: how many bytes are read, which is where a line ends.
 
     Raises:
         JournalError: the file is missing, or holds something else than records before its last line.
@@ -171,11 +171,9 @@ def read_journal(
         for number, line in enumerate(file if until is None else _first(file, until), 1):
             if broken is not None:
                 raise JournalError(f"{path} line {broken} is not a record; the file is damaged")
-            if messages_of is not None and (message := _MESSAGE.match(line)) is not None and line.endswith(b"\n"):
-                sid = message[2].decode(errors="replace")
-                if sid not in messages_of:
-                    yield {"t": float(message[1]), "type": "message", "sid": sid}
-                    continue
+            message = None if messages_of is None else _MESSAGE.match(line)
+            if message is not None and message[1].decode(errors="replace") not in messages_of:
+                continue
             try:
                 record = _decoder.decode(line)
             except msgspec.DecodeError:

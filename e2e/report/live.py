@@ -43,7 +43,7 @@ class LiveReport:
         facts = self._fold.finish()
         told = position <= MAX_TOLD_BYTES
         journal = partial(read_journal, self._run.journal, until=position)
-        timelines = read_timelines(journal, worth_telling(facts)) if told else []
+        timelines = read_timelines(journal, worth_telling(facts), facts.last_t) if told else []
         view = build_view(summarise(facts, judge(facts), timelines))
         return content(view if told else _without_timeline(view))
 

@@ -16,8 +16,8 @@ from e2e.verdict.strand import Line, Strand
 
 Record = dict[str, Any]
 Journal = Callable[[Container[str]], Iterable[Record]]
-"""Reads the records of a journal from its start, each time that it is called; messages of other sessions than those
-that it is called with need not be whole."""
+"""Reads the records of a journal from its start, each time that it is called. Messages of other sessions than those
+that it is called with may be left out."""
 
 MAX_FAILED, MAX_CLEAN = 4, 2
 """Of the sessions that a report shows."""
@@ -59,8 +59,9 @@ def worth_telling(facts: Facts) -> dict[str, str | None]:
     return {s.sid: s.uid for s in (*failed, *clean)}
 
 
-def read_timelines(journal: Journal, wanted: dict[str, str | None]) -> list[dict[str, Any]]:
-    """The timelines of sessions (sid -> uid), in that order. A session that is not there is left out.
+def read_timelines(journal: Journal, wanted: dict[str, str | None], last_t: float = 0.0) -> list[dict[str, Any]]:
+    """The timelines of sessions (sid -> uid), in that order. A session that is not there is left out. `last_t`: of the
+    journal, as far as known.
 
     Each has `sid`, `uid`, `kind`, `began`, `ended`, `server_session`, `conversations`, `steps` (`from`, `to`, `ms`: the
     time between two that belong together), `entries` (`t`, `since_ms` since the entry before, `where`, `what`,
@@ -72,7 +73,7 @@ def read_timelines(journal: Journal, wanted: dict[str, str | None]) -> list[dict
     for record in journal(roster.lives):
         roster.take(record)
     roster.settle()
-    reader = _Reader(roster, {sid: Strand(roster.lives[sid]) for sid in wanted if sid in roster.lives})
+    reader = _Reader(roster, {sid: Strand(roster.lives[sid]) for sid in wanted if sid in roster.lives}, last_t)
     for record in journal(wanted):
         reader.take(record)
     return [_summary(roster, strand) for strand in reader.finish()]
@@ -123,13 +124,13 @@ class _Around:
 class _Reader:
     """The second reading: each record to the strand whose it is."""
 
-    def __init__(self, roster: Roster, strands: dict[str, Strand]) -> None:
+    def __init__(self, roster: Roster, strands: dict[str, Strand], last_t: float) -> None:
         self._roster, self._strands = roster, strands
         self._around = _Around()
         self._chunk_ms: dict[str, float] = {}
         self._line: dict[str, Line] = {}  # of each service, the last: what it means is told right after it
         self._recent: OrderedDict[tuple[str, Any], list[Entry]] = OrderedDict()
-        self._last_t = 0.0
+        self._last_t = last_t
 
     def take(self, record: Record) -> None:
         self._last_t = max(self._last_t, record["t"])
