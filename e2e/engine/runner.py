@@ -32,10 +32,13 @@ from e2e.errors import E2EError, ServiceError, SessionError, UsageError
 from e2e.observe.launcher import Services
 from e2e.record.journal import SCHEMA, Journal
 from e2e.record.rundir import RunDirectory
-from e2e.verdict.expect import Expectation, conversation_completed
+from e2e.verdict.expect import Expectation, conversation_completed, conversation_stored
 
 SETTLE_SECONDS = 5.0
 """After the ramp, until the devices have what they need for the rest of their lives."""
+
+LAST_LOOKS = 8
+"""So many devices that the load has ended read their conversations at a time: all would be a load of their own."""
 
 MANY = sys.maxsize
 """More devices than one: each user has a number."""
@@ -64,6 +67,7 @@ class Run:
         self._services = Services(specs, journal, directory.logs, clock, probe=options.probe)
         self._watch = LogWatch(journal, scenario.drain)
         self._numbers = itertools.count(1)
+        self._looking = 0
         self._task: asyncio.Task[None] | None = None
 
     def interrupt(self) -> None:
@@ -151,6 +155,10 @@ class Run:
         """Let one device, or one step, fail alone. Its sessions have journalled what went wrong."""
         try:
             await work(subject)
+        except asyncio.CancelledError as end:
+            if any(end.args) and isinstance(subject, Device):  # the load says why; an interrupt has no time
+                await self._last_look(subject)
+            raise
         except SessionError:
             pass
         except UsageError:
@@ -160,6 +168,17 @@ class Run:
         except (Exception, SystemExit) as error:
             detail = f"{type(error).__name__}: {error} (at {where(error, self.scenario.script)})"
             self._journal.write("check", name="script", status="fail", detail=detail)
+
+    async def _last_look(self, device: Device) -> None:
+        """See what is stored of a device that the load has ended, if that is wanted of the run."""
+        if self._looking < LAST_LOOKS and conversation_stored() in self.scenario.expect:
+            self._looking += 1
+            try:
+                await device.last_conversation()
+            except E2EError as error:
+                self._journal.write("note", text=str(error))
+            finally:
+                self._looking -= 1
 
     async def _stop(self) -> None:
         async with self._phase("stop"):

@@ -116,7 +116,17 @@ def run(command: str, directory: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize("command", [c for c in commands() if c not in ELSEWHERE])
+def cases():
+    """Whole runs take seconds each: but for the first of all, they are left to the slow tests."""
+    for command in commands():
+        if command not in ELSEWHERE:
+            whole_run = (
+                command.startswith("e2e run") and "--standin" in command and command != "e2e run smoke --standin"
+            )
+            yield pytest.param(command, marks=pytest.mark.slow if whole_run else ())
+
+
+@pytest.mark.parametrize("command", [*cases()])
 def test_each_command_of_the_docs_does_what_it_says(command, place):
     shortened, codes = SHORTENED.get(command, (command, {0}))
     if command == "e2e init":
