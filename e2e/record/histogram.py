@@ -45,9 +45,8 @@ class Histogram:
     def add(self, ms: float, times: int = 1) -> None:
         units = round(ms * 1000)
         # Negative buckets are stored as ~index, so that 0 and -0 do not meet.
-        key = units if 0 <= units < _SUB else _index(units) if units >= 0 else ~_index(-units)
-        counts = self._counts
-        counts[key] = counts.get(key, 0) + times
+        key = _index(units) if units >= 0 else ~_index(-units)
+        self._counts[key] = self._counts.get(key, 0) + times
         self.count += times
         self.sum += ms * times
         if self.min is None or ms < self.min:
