@@ -6,7 +6,7 @@ is therefore exact and independent of the order. Negative values are kept in a m
 may be seen before its own end, and that is shown, not clamped.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 _SUB_BITS = 11
@@ -84,6 +84,10 @@ class Histogram:
             if seen >= rank:
                 return min(max(_signed(key) / 1000, self.min), self.max)
         return self.max
+
+    def buckets(self) -> Iterator[tuple[float, int]]:
+        """Middle of each bucket in ms and how many samples it holds, from the smallest on."""
+        return ((_signed(key) / 1000, self._counts[key]) for key in sorted(self._counts, key=_signed))
 
     @property
     def mean(self) -> float | None:

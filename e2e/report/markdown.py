@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from e2e.report import blocks as b
+from e2e.report.curves import Curve
 from e2e.report.text import fence, markup
 from e2e.report.text import markdown as md
 from e2e.verdict.check import many
@@ -179,15 +180,22 @@ _BARS = "▁▂▃▄▅▆▇█"
 _BAR_COUNT = 60
 
 
-def _curve(block: b.Curve, scale: Scale) -> str:
+def _curves(block: b.Curves, scale: Scale) -> str:
+    shown = [curve for curve in block.items if not curve.extra][: scale.rows]
+    return "\n\n".join([*(_curve(curve, scale) for curve in shown), *_more(len(block.items) - len(shown), "curve")])
+
+
+def _curve(curve: Curve, scale: Scale) -> str:
     """A row of bars for each line, on the scale of the curve; each bar is the largest of its neighbours."""
-    low, tall = block.low, block.high - block.low or 1.0
-    head = f"{md(block.title, 100)}, {block.begin:g} to {block.end:g} {md(block.unit, 30)}, {low:g} to {block.high:g}:"
+    low, tall = curve.low, curve.high - curve.low
+    unit = f" {md(curve.unit, 30)}" if curve.unit else ""
+    head = f"{md(curve.title, 100)}, {curve.t[0]:g} to {curve.t[-1]:g} s, {low:g} to {curve.high:g}{unit}:"
     rows = []
-    for line in block.lines[: scale.lines]:
-        size = -(-len(line.points) // _BAR_COUNT)
-        tops = [max(y for _, y in line.points[i : i + size]) for i in range(0, len(line.points), size)]
-        rows.append(f"{line.name:20} {''.join(_BARS[min(7, int((y - low) / tall * 8))] for y in tops)}")
+    for line in curve.lines[: scale.lines]:
+        size = -(-len(line.values) // _BAR_COUNT)
+        parts = [[v for v in line.values[i : i + size] if v is not None] for i in range(0, len(line.values), size)]
+        bars = [_BARS[min(7, int((max(p) - low) / tall * 8))] if p else " " for p in parts]
+        rows.append(f"{line.name:20} {''.join(bars)}".rstrip())
     return f"{head}\n\n{fence(rows, 120)}"
 
 
@@ -214,5 +222,6 @@ _RENDER: dict[str, Callable[[Any, Scale], str]] = {
     "timeline": _timeline,
     "lanes": _lanes,
     "side_by_side": _side_by_side,
-    "curve": _curve,
+    "curves": _curves,
+    "distributions": lambda block, scale: "The histograms are in report.html.",
 }

@@ -11,6 +11,7 @@ from e2e.verdict.exercised import Exercised
 from e2e.verdict.findings import Findings
 from e2e.verdict.lag import Slope
 from e2e.verdict.lifecycle import Lifecycle
+from e2e.verdict.load_curves import LoadCurves
 from e2e.verdict.logs import ErrorLines, Excerpt, ImportProblems
 from e2e.verdict.metrics import REALTIME, Latencies
 from e2e.verdict.quality import Quality
@@ -53,6 +54,7 @@ class Facts:
     words: WordErrors = field(default_factory=WordErrors)
     quality: Quality = field(default_factory=Quality)
     curve: QualityCurve = field(default_factory=QualityCurve)
+    load: LoadCurves = field(default_factory=LoadCurves)
     lag: Slope = field(default_factory=Slope)
     events: Bounded[Record] = field(default_factory=lambda: Bounded(1000))
     lifecycle: Lifecycle = field(default_factory=Lifecycle)

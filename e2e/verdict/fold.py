@@ -12,7 +12,7 @@ from e2e.verdict.reconnects import Reconnects
 from e2e.verdict.services import Service, ServiceLog
 from e2e.verdict.sessions import MAX_IDS, Session, chunk_ms
 from e2e.verdict.stored import differs, unstored
-from e2e.verdict.transcript import Segment, Tape
+from e2e.verdict.transcript import Segment, Tape, tape_played
 from e2e.verdict.understanding import MAX_LIVE, settle_beginning, understand
 
 Record = dict[str, Any]
@@ -47,6 +47,7 @@ class Fold:
 
     def take(self, record: Record) -> None:
         self.facts.last_t = max(self.facts.last_t, record["t"])
+        self.facts.load.take(record)
         handler = _HANDLERS.get(record["type"])
         if handler is not None:
             handler(self, record)
@@ -67,6 +68,7 @@ class Fold:
         if facts.unpaced is not None:
             facts.latencies.series.pop("send_lateness", None)
         facts.latencies.close()
+        facts.load.close(facts.last_t)
         return facts
 
     # -- the run -----------------------------------------------------------------------------------------------
@@ -238,8 +240,7 @@ class Fold:
                 self.facts.curve.streams.change(t, -1)
 
     def _tape(self, name: str, planned: int) -> Tape | None:
-        named = [t for t in self.facts.tapes if t.name == name]
-        return next((t for t in named if t.chunks == planned), named[-1] if named else None)
+        return tape_played(self.facts.tapes, name, planned)
 
     def message(self, record: Record) -> None:
         session = self._session(record)

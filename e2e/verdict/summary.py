@@ -16,7 +16,7 @@ from e2e.verdict.limits import latency_limits, not_shown
 from e2e.verdict.logs import AUDIT, LogLine
 from e2e.verdict.sessions import Session
 from e2e.verdict.stored import by_user, wrong_with
-from e2e.verdict.summary_speech import heartbeat, lag, latencies, series, transcript, understood
+from e2e.verdict.summary_speech import heartbeat, histograms, lag, latencies, series, transcript, understood
 from e2e.verdict.tally import MOST, MOST_PLAYING
 
 SCHEMA = 1
@@ -52,6 +52,7 @@ def summarise(facts: Facts, verdict: Verdict, timelines: Sequence[dict[str, Any]
         "checks": [check.to_dict() for check in verdict.checks],
         "counters": _counters(facts),
         "latency_ms": latencies(facts, verdict),
+        "histograms": histograms(facts, verdict),
         "latency_note": latency_limits(facts, verdict),
         "transcript_lag": lag(facts, verdict),
         "heartbeat": heartbeat(facts),
@@ -239,7 +240,7 @@ def _plain(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def _tape(facts: Facts, tape: Any) -> dict[str, Any]:
-    names = ("name", "description", "codec", "sample_rate", "chunk_ms", "chunks", "seconds")
+    names = ("name", "description", "codec", "sample_rate", "chunk_ms", "chunks", "seconds", "envelope")
     plays = [p for s in facts.stream for p in s.plays if p.tape is tape]
     factors = [p.realtime_factor for p in plays if p.realtime_factor]
     return {

@@ -77,7 +77,7 @@ class Builder:
             },
         )
 
-    def tape(self, said=SAID, seconds=10.0, name="podcast") -> None:
+    def tape(self, said=SAID, seconds=10.0, name="podcast", **fields) -> None:
         utterances = [{"speaker": "slt", "text": t, "onset": a, "end": b} for t, a, b in said]
         self.write(
             "tape",
@@ -91,6 +91,7 @@ class Builder:
                 "seconds": seconds,
                 "reference": " ".join(t for t, _, _ in said),
                 "utterances": utterances,
+                **fields,
             },
         )
 
@@ -242,9 +243,11 @@ class Builder:
         self.write("stream", sid=session["sid"], event="end", **end)
 
     def closed(self, session, code=1000, by="client", chunks=100, planned=100, reason="", late_ms=0.4) -> None:
-        lateness = Histogram().extend([late_ms] * chunks)
-        late = chunks if late_ms > 50 else 0
-        self.write("sends", n=chunks, late=late, streams=1, lateness=lateness.to_dict())
+        """`late_ms`: how late its chunks were, all told of here; None: they are told of elsewhere."""
+        if late_ms is not None:
+            lateness = Histogram().extend([late_ms] * chunks)
+            late = chunks if late_ms > 50 else 0
+            self.write("sends", n=chunks, late=late, streams=1, lateness=lateness.to_dict())
         self.write(
             "session",
             **session,

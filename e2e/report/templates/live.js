@@ -5,12 +5,23 @@
   const report = document.getElementById("report"), state = document.getElementById("live");
   const source = new EventSource("events");
 
-  // What a part is about, whatever its figures say at the moment.
-  const about = node => node.id || (node.querySelector?.(":scope > summary")?.textContent ?? "").replace(/[\d.,]+/g, "#");
+  // What a part is about, whatever its figures say at the moment; of most, only what it is.
+  const about = node => {
+    if (node.nodeType !== Node.ELEMENT_NODE || node.id) return node.id || node.nodeName;
+    const title = node.querySelector(":scope > summary, :scope > div > strong");
+    return title ? `${node.nodeName} ${title.textContent.replace(/[\d.,]+/g, "#")}` : node.nodeName;
+  };
+
+  // Charts, which `report.js` makes alive, are replaced as a whole, and stay as they are while somebody looks into them.
+  const CHARTS = ".group, .bars";
+  const drawn = new WeakMap();
+  const remember = root => root.querySelectorAll(CHARTS).forEach(chart => drawn.set(chart, chart.outerHTML));
 
   const lay = (shown, next) => {
-    const other = shown.nodeType !== next.nodeType || shown.nodeName !== next.nodeName;
-    if (other || (shown.nodeType === Node.ELEMENT_NODE && about(shown) !== about(next))) {
+    if (drawn.has(shown) && drawn.has(next)) {
+      if (drawn.get(shown) === drawn.get(next) || shown.matches(":hover, :focus-within")) return;
+      const parts = shown.querySelectorAll("details");
+      next.querySelectorAll("details").forEach((part, n) => { part.open = parts[n]?.open ?? part.open; });
       shown.replaceWith(next);
       return;
     }
@@ -26,14 +37,14 @@
     layAll(shown, [...next.childNodes]);
   };
 
-  // Sections are known by their id, all else by its place.
   const layAll = (shown, next) => {
     next.forEach((node, n) => {
-      const here = shown.childNodes[n] ?? null;
-      const same = node.id ? [...shown.children].find(child => child.id === node.id) : here?.id ? null : here;
-      if (same && same !== here) shown.insertBefore(same, here);
+      const here = shown.childNodes[n] ?? null, subject = about(node);
+      let same = here;
+      while (same && about(same) !== subject) same = same.nextSibling;
+      if (same !== here) shown.insertBefore(same ?? node, here);
+      else if (!here) shown.append(node);
       if (same) lay(same, node);
-      else shown.insertBefore(node, here);
     });
     while (shown.childNodes.length > next.length) shown.lastChild.remove();
   };
@@ -41,12 +52,14 @@
   const show = told => {
     const page = document.createElement("template");
     page.innerHTML = told.html;
+    remember(page.content);
     layAll(report, [...page.content.childNodes]);
     document.title = told.title;
     state.textContent = told.state;
     document.dispatchEvent(new Event("report"));
   };
 
+  remember(report);
   source.addEventListener("report", event => show(JSON.parse(event.data)));
   source.addEventListener("ended", event => {
     source.close();
