@@ -63,7 +63,11 @@ def _bounded(pieces: Sequence[Sequence[str]]) -> list[tuple[str, str, str]]:
 
 def _note(timeline: Summary, shown: int) -> str:
     if timeline["difference"] is None:
-        return "" if timeline["kind"] != "listen" or not timeline["plays"] else "What was said is not known in words."
+        return (
+            ""
+            if timeline["kind"] != "listen" or not timeline["plays"]
+            else "Words are not compared: what was said, or heard, is not known in words."
+        )
     if len(timeline["difference"]) > shown:
         return "The first part of what was said and heard; the rest is in run.json."
     seconds = timeline["compared_s"]

@@ -23,9 +23,13 @@ MAX_WORDS = 2_000
 
 
 class Audible:
-    """Takes the `session`, `stream` and `message` records of one session."""
+    """Takes the `session`, `stream` and `message` records of one session.
+
+    `wordless`: the target says only that there was speech, so that its words mean nothing.
+    """
 
     def __init__(self, sid: str, kind: str) -> None:
+        self.wordless = False
         self._session = Session(sid, kind)
         self._unused = Latencies()
         self._last = 0.0
@@ -45,9 +49,9 @@ class Audible:
     def to_dict(self) -> dict[str, Any]:
         """Times are seconds of the run. Segments whose times count from another beginning are in no place.
 
-        `plays`: `tape`, `codec`, `planned`, `t`, `until`, and `seconds` of audio. `said` and `heard`: `t`, `until`,
+        `plays`: `tape`, `planned`, `t`, `until`, and `seconds` of audio. `said` and `heard`: `t`, `until`,
         `text`; of what was heard also `seen`. `difference`: see `e2e.verdict.difference`, of the first `compared_s`
-        seconds of audio (null: of all); it is null where it is not known what was said, or that is too long.
+        seconds of audio (null: of all); it is null where what was said, or heard, is not known in words, or too long.
         """
         session = self._session
         sent = [(play, self._sent(play)) for play in session.plays]
@@ -79,7 +83,7 @@ class Audible:
         return min(play.planned, sent)
 
     def _compared(self, reference: str | None, utterances: Sequence[Any], segments: Sequence[Any]) -> tuple[Any, Any]:
-        if reference is None or self._session.kind != "listen":
+        if reference is None or self._session.kind != "listen" or self.wordless:
             return None, None
         until = None
         if max(reference.count(" "), sum(s.text.count(" ") for s in segments)) >= MAX_WORDS:

@@ -25,6 +25,11 @@ from e2e.verdict.words import WordErrors
 Record = dict[str, Any]
 
 
+def wordless(run: Record) -> bool:
+    """See `Facts.wordless`; of the `run` record."""
+    return (run.get("target") or {}).get("recogniser") == "vad"
+
+
 @dataclass(slots=True)
 class Facts:
     """What a run did. Collections are bounded; where there was more, the collection says how much.
@@ -102,7 +107,7 @@ class Facts:
     @property
     def wordless(self) -> bool:
         """Whether the target says only that there was speech: the stand-in's recogniser for load writes no words."""
-        return (self.run.get("target") or {}).get("recogniser") == "vad"
+        return wordless(self.run)
 
     @property
     def heartbeat(self) -> float:

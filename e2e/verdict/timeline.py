@@ -11,7 +11,7 @@ from typing import Any
 
 from e2e.verdict.audible import Audible
 from e2e.verdict.entries import Entry
-from e2e.verdict.facts import Facts
+from e2e.verdict.facts import Facts, wordless
 from e2e.verdict.join import GRACE_SECONDS, Life, Roster
 from e2e.verdict.strand import Line, Strand
 from e2e.verdict.transcript import Tape, tape_played
@@ -152,6 +152,10 @@ class _Reader:
             strand.finish(self._last_t)
         return self._strands.values()
 
+    def run(self, record: Record) -> None:
+        for audible in self.audible.values():
+            audible.wordless = wordless(record)
+
     # -- of one session ----------------------------------------------------------------------------------------
 
     def session(self, record: Record) -> None:
@@ -248,5 +252,17 @@ class _Reader:
             entry.what, entry.plural, entry.bad = "import error", "import errors", True
 
 
-_KINDS = ("session", "tape", "stream", "message", "sent", "conversation", "device", "log", "lifecycle", "import_error")
+_KINDS = (
+    "run",
+    "session",
+    "tape",
+    "stream",
+    "message",
+    "sent",
+    "conversation",
+    "device",
+    "log",
+    "lifecycle",
+    "import_error",
+)
 _HANDLERS = {kind: getattr(_Reader, kind) for kind in _KINDS}

@@ -52,6 +52,12 @@ def test_a_session_has_its_audio_and_words_at_instants_of_the_run(tmp_path):
     assert timeline["compared_s"] is None
 
 
+def test_a_recogniser_without_words_is_not_held_against_them(tmp_path):
+    target = {"name": "standin", "standin": True, "recogniser": "vad"}
+    timeline = told(smoke(tmp_path / "r", target=target))
+    assert timeline["difference"] is None and len(timeline["heard"]) == 3
+
+
 def test_only_what_was_sent_was_said(tmp_path):
     with journal(tmp_path / "r") as j:
         j.run()
