@@ -44,6 +44,14 @@ from e2e.errors import UsageError
 @click.option("--fail-on", type=click.Choice(("regression",)), help="Fail where anything is worse than in --baseline.")
 @click.option("--smallest", metavar="SHARE,TIME", help="Latencies that moved less are no regression.  [5%,1ms]")
 @click.option("--no-probe", is_flag=True, help="Leave the import probe out of the services that the run starts.")
+@click.option(
+    "--web",
+    type=click.IntRange(0, 65535),
+    is_flag=False,
+    flag_value=10222,
+    metavar="[PORT]",
+    help="Serve the report while the run goes, to browsers on this machine.  [10222; 0: any free port]",
+)
 @click.option("--quiet", is_flag=True, help="No live view; only the verdict.")
 @click.option("--prometheus", metavar="[HOST]:PORT", help="Serve /metrics while the run lasts (:9464 is loopback).")
 @click.option(
@@ -58,7 +66,8 @@ def command(scenario: str, target_name: str | None, standin: bool, out: Path, qu
         from e2e.cli.live import Watching
         from e2e.cli.session import run_scenario
 
-        code = run_scenario(chosen, target, options, out, Watching(quiet, given["prometheus"], given["otel"]))
+        watching = Watching(quiet, *(given[name] for name in ("prometheus", "otel", "web")))
+        code = run_scenario(chosen, target, options, out, watching)
     sys.exit(int(code))
 
 

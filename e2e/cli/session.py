@@ -43,6 +43,7 @@ def _run(
     with (
         watching.exporters(),  # ports are taken before anything is started
         prepared(scenario, target, options, out) as ready,
+        watching.served(ready.directory),
         asyncio.Runner(loop_factory=factory) as runner,
         _polite_end(ready.run, runner.get_loop()),
     ):

@@ -54,10 +54,10 @@ def _shown(value: Any) -> Any:
 
 
 @cache
-def _script() -> tuple[Markup, str]:
-    """The page's own script, and its hash for the policy, which allows no other."""
+def _script(name: str) -> tuple[Markup, str]:
+    """A script of ours, and its hash for the policy, which allows no other."""
     environment = _environment()
-    source = environment.loader.get_source(environment, "report.js")[0]
+    source = environment.loader.get_source(environment, name)[0]
     return Markup(source), base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()
 
 
@@ -67,6 +67,19 @@ def render_history(history: Any) -> str:
 
 
 def render_html(view: View) -> str:
-    script, digest = _script()
+    script, digest = _script("report.js")
     template = _environment().get_template("report.html")
     return template.render(view=view, marks=_MARKS, script=script, digest=digest)
+
+
+def render_content(view: View) -> str:
+    """What stands in the page, without the page around it."""
+    template = _environment().get_template("report.html")
+    return "".join(template.blocks["report"](template.new_context({"view": view, "marks": _MARKS})))
+
+
+def render_live(title: str, html: str, state: str) -> str:
+    """The page around content that `render_content` made, which replaces it as more of it comes. See `live.js`."""
+    (script, digest), (live_script, live_digest) = _script("report.js"), _script("live.js")
+    scripts = {"script": script, "digest": digest, "live_script": live_script, "live_digest": live_digest}
+    return _environment().get_template("live.html").render(title=title, content=Markup(html), state=state, **scripts)

@@ -1,7 +1,11 @@
 """From a run directory to its reports: the journal is read once, everything else follows from it."""
 
+import gc
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -52,11 +56,28 @@ def read_run(run: RunDirectory) -> Summary:
     Raises:
         JournalError: the journal is missing, damaged, or empty.
     """
+    with _no_collector():
+        return _read_run(run)
+
+
+def _read_run(run: RunDirectory) -> Summary:
     facts = read_facts(read_journal(run.journal))
     if not facts.run:
         raise JournalError(f"{run.journal} holds no record of a run; name a run directory, such as reports/latest")
-    timelines = read_timelines(lambda: read_journal(run.journal), worth_telling(facts))
+    timelines = read_timelines(partial(read_journal, run.journal), worth_telling(facts), facts.last_t)
     return summarise(facts, judge(facts), timelines)
+
+
+@contextmanager
+def _no_collector() -> Iterator[None]:
+    """Without Python's search for cycles: a million records make it look, and none of them is in a cycle."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def render(format: str, summary: Summary) -> str:

@@ -39,6 +39,7 @@ class Facts:
 
     `heard` has the word error rate in percent, by session and, as stretches, by utterance. `baseline` are the records
     that tell of the run that this one is compared with (`e2e.verdict.digest`).
+    `running`: they are looked at while it still goes.
     """
 
     run: Record = field(default_factory=dict)
@@ -84,6 +85,7 @@ class Facts:
     checks: Bounded[Record] = field(default_factory=lambda: Bounded(500))
     end: Record | None = None
     last_t: float = 0.0
+    running: bool = False
 
     @property
     def stream(self) -> list[Session]:
@@ -112,6 +114,8 @@ class Facts:
     @property
     def cut_short(self) -> str | None:
         """Why the run did not do all that it meant to; None for a run that came to its own end."""
+        if self.running:
+            return "the run is still going"
         if self.end is None:
             return "the journal ends before the run did"
         return "the run was interrupted" if self.interrupted else None

@@ -18,13 +18,15 @@ MAX_BASELINE = 500
 
 def read_facts(records: Iterable[Record]) -> Facts:
     """Fold the records of a journal, in their order. Kinds that are not known are skipped."""
-    fold = _Fold()
+    fold = Fold()
     for record in records:
         fold.take(record)
     return fold.finish()
 
 
-class _Fold:
+class Fold:
+    """Takes records one by one. `finish` is called once, after the last: it counts what is still open as it is then."""
+
     def __init__(self) -> None:
         self.facts = Facts()
         self._sessions = SessionFold(self.facts)

@@ -13,7 +13,7 @@ from e2e.verdict.facts import Facts
 from e2e.verdict.generator import GeneratorHealth, judge_generator
 from e2e.verdict.moved import Smallest
 
-Value = Literal["pass", "fail", "inconclusive", "invalid"]
+Value = Literal["pass", "fail", "inconclusive", "invalid", "running"]
 
 
 @dataclass(slots=True)
@@ -32,6 +32,8 @@ class Verdict:
 def judge(facts: Facts) -> Verdict:
     """The exit code is the first that holds of 130, 1, 5, 3, 4, 0 (2, wrong usage, leaves no journal)."""
     checks, generator = all_checks(facts), judge_generator(facts)
+    if facts.running:
+        return Verdict("running", ExitCode.INCONCLUSIVE, _so_far(facts, checks), checks, generator)
     if facts.imports.total or died_of(facts):
         # A cause was seen, so nothing is "just not there" any more.
         for check in checks:
@@ -85,6 +87,15 @@ def _value(facts: Facts, checks: list[Check], generator: GeneratorHealth) -> tup
     if failed or (open_questions and _nobody_there(facts)):
         return "fail", ExitCode.UNREACHABLE
     return ("inconclusive", ExitCode.INCONCLUSIVE) if open_questions else ("pass", ExitCode.PASS)
+
+
+def _so_far(facts: Facts, checks: list[Check]) -> str:
+    failed = [c for c in checks if c.status == "fail"]
+    hold = sum(c.status == "pass" for c in checks)
+    head = f"The run is still going, for {facts.last_t:.0f} s now. So far {hold} of {len(checks)} checks hold"
+    if not failed:
+        return f"{head}, and none failed."
+    return f"{head}, and {len(failed)} failed: {failed[0].name}, {failed[0].detail}."
 
 
 def _ended_badly(facts: Facts) -> bool:

@@ -46,7 +46,7 @@ def summarise(facts: Facts, verdict: Verdict, timelines: Sequence[dict[str, Any]
         "command": list(run.get("command") or ()),
         "options": run.get("options") or {},
         "pace": next(iter(sorted(facts.paces)), facts.pace),
-        "ended": (facts.end or {}).get("reason") or "did not end by itself",
+        "ended": (facts.end or {}).get("reason") or ("still going" if facts.running else "did not end by itself"),
         "verdict": verdict.value,
         "exit_code": int(verdict.exit_code),
         "sentence": verdict.sentence,

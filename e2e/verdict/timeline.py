@@ -5,7 +5,7 @@ asked for are kept, and of those no more than `e2e.verdict.entries` allows.
 """
 
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,8 +17,9 @@ from e2e.verdict.strand import Line, Strand
 from e2e.verdict.transcript import Tape, tape_played
 
 Record = dict[str, Any]
-Journal = Callable[[], Iterable[Record]]
-"""Reads the records of a journal from its start, each time that it is called."""
+Journal = Callable[[Container[str]], Iterable[Record]]
+"""Reads the records of a journal from its start, each time that it is called. Messages of other sessions than those
+that it is called with may be left out."""
 
 MAX_FAILED, MAX_CLEAN = 4, 2
 """Of the sessions that a report shows."""
@@ -60,8 +61,9 @@ def worth_telling(facts: Facts) -> dict[str, str | None]:
     return {s.sid: s.uid for s in (*failed, *clean)}
 
 
-def read_timelines(journal: Journal, wanted: dict[str, str | None]) -> list[dict[str, Any]]:
-    """The timelines of sessions (sid -> uid), in that order. A session that is not there is left out.
+def read_timelines(journal: Journal, wanted: dict[str, str | None], last_t: float = 0.0) -> list[dict[str, Any]]:
+    """The timelines of sessions (sid -> uid), in that order. A session that is not there is left out. `last_t`: of the
+    journal, as far as known.
 
     Each has `sid`, `uid`, `kind`, `began`, `ended`, `server_session`, `conversations`, `steps` (`from`, `to`, `ms`: the
     time between two that belong together), `entries` (`t`, `since_ms` since the entry before, `where`, `what`,
@@ -71,11 +73,11 @@ def read_timelines(journal: Journal, wanted: dict[str, str | None]) -> list[dict
     if not wanted:
         return []
     roster = Roster(wanted.values())
-    for record in journal():
+    for record in journal(roster.lives):
         roster.take(record)
     roster.settle()
-    reader = _Reader(roster, {sid: Strand(roster.lives[sid]) for sid in wanted if sid in roster.lives})
-    for record in journal():
+    reader = _Reader(roster, {sid: Strand(roster.lives[sid]) for sid in wanted if sid in roster.lives}, last_t)
+    for record in journal(wanted):
         reader.take(record)
     return [_summary(roster, strand) | reader.audible[strand.life.sid].to_dict() for strand in reader.finish()]
 
@@ -125,14 +127,14 @@ class _Around:
 class _Reader:
     """The second reading: each record to the strand whose it is."""
 
-    def __init__(self, roster: Roster, strands: dict[str, Strand]) -> None:
+    def __init__(self, roster: Roster, strands: dict[str, Strand], last_t: float) -> None:
         self._roster, self._strands = roster, strands
         self._around = _Around()
         self.audible = {sid: Audible(sid, strand.life.kind) for sid, strand in strands.items()}
         self._tapes: list[Tape] = []
         self._line: dict[str, Line] = {}  # of each service, the last: what it means is told right after it
         self._recent: OrderedDict[tuple[str, Any], list[Entry]] = OrderedDict()
-        self._last_t = 0.0
+        self._last_t = last_t
 
     def take(self, record: Record) -> None:
         self._last_t = max(self._last_t, record["t"])

@@ -77,6 +77,7 @@ SHORTENED: dict[str, tuple[str, set[int]]] = {
 
 # Run elsewhere in the suite, by the test that is named.
 ELSEWHERE = {
+    "e2e run podcast --standin --web": "tests/cli/test_cli_web.py",
     "make demo": "tests/test_fresh_clone.py",
     "make test": "the suite that runs this test",
     "make lint": ".ci/run",

@@ -1,5 +1,7 @@
 """What could be heard of a session: its audio and words in the time of the run, and where the words differ."""
 
+from functools import partial
+
 import pytest
 
 from e2e.record.journal import read_journal
@@ -11,7 +13,7 @@ from tests.verdict.journals import SAID, journal, smoke
 
 
 def told(path, sid="s1"):
-    (timeline,) = read_timelines(lambda: read_journal(path), {sid: "e2e-test"})
+    (timeline,) = read_timelines(partial(read_journal, path), {sid: "e2e-test"})
     return timeline
 
 

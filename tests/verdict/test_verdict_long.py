@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from e2e.verdict.fold import _Fold
+from e2e.verdict.fold import Fold
 from e2e.verdict.judge import judge
 from e2e.verdict.spoken import spoken
 from e2e.verdict.summary import summarise
@@ -74,7 +74,7 @@ def records(utterances, *, seed=1, joined=False):
 
 
 def folded(records):
-    fold, most = _Fold(), 0
+    fold, most = Fold(), 0
     for record in records:
         fold.take(record)
         for session in fold.facts.sessions.values():

@@ -282,6 +282,15 @@
     figure.addEventListener("pointerleave", () => { output.textContent = rest; });
   };
 
-  document.querySelectorAll(".group").forEach((root) => new Group(root));
-  document.querySelectorAll(".bars").forEach(bars);
+  const begun = new WeakSet();
+  const begin = () => {
+    for (const root of document.querySelectorAll(".group, .bars")) {
+      if (begun.has(root)) continue;
+      begun.add(root);
+      if (root.matches(".group")) new Group(root); else bars(root);
+    }
+  };
+  begin();
+  // The page of a run that still goes gets new ones.
+  document.addEventListener("report", begin);
 })();
