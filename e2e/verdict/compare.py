@@ -89,11 +89,11 @@ def differences(before: Record, after: Record) -> list[str]:
     pairs.append(("load", *((options.get("load") or {}).get("text") for options in (old, new))))
     sides = [run.get("target_details") or {} for run in (before, after)]
     pairs += [(name, *(side.get(name) for side in sides)) for name in ("timers", "recogniser")]
-    return [f"{name}: {_word(a)} → {_word(b)}" for name, a, b in pairs if a != b]
+    return [f"{name}: {_word(a)} → {_word(b)}" for name, a, b in pairs if (a or None) != (b or None)]
 
 
 def _word(value: Any) -> str:
-    return "default" if value is None or value == {} else str(value)[:100]
+    return "default" if not value else str(value)[:100]
 
 
 def _doubts(before: Record, after: Record) -> list[str]:

@@ -1,13 +1,13 @@
 """Which latencies moved beyond noise between two runs, and whether speech was understood less well."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from statistics import median, quantiles
 from typing import Any
 
 from e2e.verdict.change import BETTER, OTHER, WORSE, Area, Change
 from e2e.verdict.expect import SMALLEST_MS, SMALLEST_SHARE
 from e2e.verdict.metrics import METRICS
-from e2e.verdict.ranks import holm, rank_sum, shift
+from e2e.verdict.ranks import holm, rank_sum, shift, tail
 from e2e.verdict.samples import STRETCH_SECONDS
 
 ALPHA = 0.01
@@ -18,6 +18,9 @@ MIN_BLOCKS = 8
 
 TAIL_SAMPLES = 20
 """Samples of a block from which its 95th percentile is not simply its largest."""
+
+TAIL_BLOCKS = 40
+"""Blocks of each run from which, where they are shorter than that, it is asked whether only the slowest moved."""
 
 SMALLEST_WER = 1.0
 """Percentage points by which the word error rate has to differ to be of interest."""
@@ -43,7 +46,8 @@ def how_it_is_tested(smallest: Smallest) -> str:
     return (
         f"Samples of one session are alike, so blocks are compared: sessions, or stretches of {STRETCH_SECONDS:g} s "
         "where a run has few. A latency moved where the medians of the blocks (or their 95th percentiles, of blocks "
-        f"with {TAIL_SAMPLES} samples) differ by the rank-sum test of Mann and Whitney, two-sided, corrected by Holm "
+        f"with {TAIL_SAMPLES} samples) differ by the rank-sum test of Mann and Whitney (of {TAIL_BLOCKS} shorter ones "
+        "also the slowest tenth, by the quantile test), two-sided, corrected by Holm "
         f"over all that is tested, at {ALPHA:.0%}; and the shift (Hodges-Lehmann) is at least {smallest.ms:g} ms, and "
         f"{100 * smallest.share:.3g} % of the median before or of the width of their middle half, whichever is more. "
         f"Of equal runs, at most {ALPHA:.0%} show a move. Below {MIN_BLOCKS} blocks of each run nothing is said."
@@ -88,8 +92,8 @@ def compare_samples(before: dict[str, Any], after: dict[str, Any], smallest: Sma
             whole = before[metric].get("p50"), after[metric].get("p50")
             moves.append(Move(metric, "p50", "session", blocks, *whole))
             continue
-        tail = all(median(row[2] for row in rows) >= TAIL_SAMPLES for rows in (old, new))
-        for column, statistic in enumerate(("p50", "p95") if tail else ("p50",)):
+        long = all(median(row[2] for row in rows) >= TAIL_SAMPLES for rows in (old, new))
+        for column, statistic in enumerate(("p50", "p95") if long else ("p50",)):
             a, b = [row[column] for row in old], [row[column] for row in new]
             low, _, high = quantiles(a)
             move = Move(metric, statistic, unit, blocks, median(a), median(b), high - low, shift(a, b))
@@ -99,10 +103,19 @@ def compare_samples(before: dict[str, Any], after: dict[str, Any], smallest: Sma
                 move.shift = (move.after or 0.0) - (move.before or 0.0)
             moves.append(move)
             tests.append((move, rank_sum(a, b)))
+        if not long and metric != WORDS and min(blocks) >= TAIL_BLOCKS:
+            moves.append(_slowest(moves[-1], [row[0] for row in old], [row[0] for row in new]))
+            tests.append((moves[-1], tail([row[0] for row in old], [row[0] for row in new])))
     for (move, _), p in zip(tests, holm([p for _, p in tests]), strict=True):
         move.p = p
         move.says = _said(move, p, smallest)
     return moves
+
+
+def _slowest(middle: Move, old: list[float], new: list[float]) -> Move:
+    """The 95th percentile of the blocks, where each is too short to have one of its own."""
+    low, high = (sorted(side)[-(-95 * len(side) // 100) - 1] for side in (old, new))
+    return replace(middle, statistic="p95", before=low, after=high, shift=high - low)
 
 
 def _blocks(before: dict[str, Any], after: dict[str, Any]) -> tuple[str, list[list[float]], list[list[float]]]:

@@ -3,7 +3,8 @@
 The rank-sum test of Mann and Whitney (1947) with mid-ranks for ties; for up to `EXACT` numbers its p-value is that of
 all ways to divide these ranks (counted, no table), else the normal approximation with correction for ties and
 continuity (Lehmann, Nonparametrics, 1975, section 1.3). How far they are apart is the estimate of Hodges and Lehmann
-(1963). Several tests are judged together by the procedure of Holm (1979).
+(1963). Whether only the largest moved is asked by counting (`tail`). Several tests are judged together by the
+procedure of Holm (1979).
 """
 
 from collections import Counter
@@ -33,6 +34,22 @@ def rank_sum(before: Sequence[float], after: Sequence[float]) -> float:
         return 1.0
     away = max(0.0, abs(w / 2 - n * (total + 1) / 2) - 0.5)
     return erfc(away / sqrt(2 * variance))
+
+
+def tail(before: Sequence[float], after: Sequence[float]) -> float:
+    """Two-sided p-value of the hypothesis that the largest tenth of both together is made up as both together are.
+
+    The quantile test (Johnson, Verrill and Moore 1987): of the `k` numbers above the 90th percentile of all, how many
+    are of `after`? By chance that is hypergeometric, so nothing is approximated.
+    """
+    n, m = len(before), len(after)
+    pooled = sorted([*before, *after])
+    if not n or not m:
+        return 1.0
+    above = pooled[-(-9 * (n + m) // 10) - 1]
+    k, seen = sum(value > above for value in pooled), sum(value > above for value in after)
+    ways = [comb(m, r) * comb(n, k - r) for r in range(k + 1)]
+    return min(1.0, 2 * min(sum(ways[: seen + 1]), sum(ways[seen:])) / comb(n + m, k))
 
 
 def shift(before: Sequence[float], after: Sequence[float]) -> float:

@@ -108,6 +108,12 @@ def test_another_status_and_another_text():
     assert changes(after, before)[0] == (OTHER, "answer of a")
 
 
+def test_a_run_that_asked_for_nothing_is_not_compared():
+    area = compare_contracts(api(), api(document=document(), a=(200, 1)))
+    assert (area.changes, area.compared) == ([], "")
+    assert area.unknown == ["the run before wrote down no answer of the endpoint table"]
+
+
 def test_a_run_without_a_document_removes_no_route():
     area = compare_contracts(api(document=document()), api(a=(200, 1)))
     assert area.changes == [] and "this run read no openapi.json" in area.unknown[0]

@@ -7,7 +7,7 @@ import pytest
 
 from e2e.verdict import moved, ranks
 from e2e.verdict.moved import ALPHA, Smallest, compare_samples
-from e2e.verdict.ranks import holm, rank_sum, shift
+from e2e.verdict.ranks import holm, rank_sum, shift, tail
 from e2e.verdict.samples import FEW_SESSIONS, MAX_BLOCKS, MAX_VALUES, Blocks, Samples
 
 
@@ -169,7 +169,7 @@ def test_near_zero_it_is_the_spread_that_says_what_is_small():
     for by, says in ((100.0, "small"), (250.0, "slower")):
         later = [[value + by, p95, n] for value, p95, n in rows]
         sides = ({"segment_emission": {"sessions": side}} for side in (rows, later))
-        (move,) = compare_samples(*sides, Smallest(share=1.0))
+        move = compare_samples(*sides, Smallest(share=1.0))[0]
         assert (move.says, move.shift) == (says, pytest.approx(by)) and move.before == 0.0
 
 
@@ -178,6 +178,30 @@ def test_the_tail_alone_can_move():
     tail = [[p50, p95 + 100, n] for p50, p95, n in rows]
     moves = compare_samples({"ready": {"sessions": rows}}, {"ready": {"sessions": tail}})
     assert {m.statistic: m.says for m in moves} == {"p50": "same", "p95": "slower"}
+
+
+def test_a_fifth_of_slow_sessions_moves_no_median_and_is_found():
+    rows = [[100.0 + k / 10, 0.0, 1] for k in range(100)]
+    slow = [[value + 500.0 * (k % 5 == 0), p95, n] for k, (value, p95, n) in enumerate(rows)]
+    moves = compare_samples({"ready": {"sessions": rows}}, {"ready": {"sessions": slow}})
+    assert {m.statistic: m.says for m in moves} == {"p50": "same", "p95": "slower"}
+    assert moves[1].shift == pytest.approx(500, abs=10) and moves[0].shift < 10
+    assert moves[1].before == pytest.approx(109.4) and moves[1].blocks == (100, 100)
+    few = compare_samples({"ready": {"sessions": rows[:39]}}, {"ready": {"sessions": slow[:39]}})
+    assert [m.statistic for m in few] == ["p50"]
+
+
+def test_the_tail_is_counted():
+    # The 2 above the 90th percentile of 20 are both of `after`: 45 of 190 ways, and none is more extreme.
+    assert tail(range(10), range(10, 20)) == pytest.approx(2 * 45 / 190)
+    assert tail(range(10), range(10)) == 1.0 and tail([], [1.0]) == 1.0
+    assert tail([5.0] * 10, [5.0] * 10) == 1.0
+
+
+def test_the_tail_of_equal_runs_is_called_moved_no_more_often_than_stated():
+    source = np.random.default_rng(2)
+    p = [tail(list(source.lognormal(0, 1, 60)), list(source.lognormal(0, 1, 50))) for _ in range(400)]
+    assert sum(value <= 0.05 for value in p) <= 35  # 20 are expected at most
 
 
 def test_few_blocks_say_nothing_and_stretches_stand_in_for_few_sessions():
