@@ -12,6 +12,15 @@ from e2e.cli.standin import standin_options
 from e2e.errors import UsageError
 
 
+class _Port(click.ParamType):
+    name = "port"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if str(value).isascii() and str(value).isdecimal() and int(value) <= 65535:
+            return int(value)
+        self.fail(f"{value!r} is no port (0 to 65535); without one, write it behind SCENARIO", param, ctx)
+
+
 @click.command(name="run")
 @click.argument("scenario")
 @click.option("--target", "target_name", metavar="NAME", help="A target of e2e.toml (default: the one it names).")
@@ -46,7 +55,7 @@ from e2e.errors import UsageError
 @click.option("--no-probe", is_flag=True, help="Leave the import probe out of the services that the run starts.")
 @click.option(
     "--web",
-    type=click.IntRange(0, 65535),
+    type=_Port(),
     is_flag=False,
     flag_value=10222,
     metavar="[PORT]",

@@ -62,7 +62,7 @@ class Watched:
         self._news = asyncio.Condition()
         self._asked = asyncio.Event()
         self._number, self._name, self._told = 0, "report", b""
-        self._watchers = 0
+        self._watchers, self._fresh = 0, False
         self._copy: int | None = None
 
     # -- following ---------------------------------------------------------------------------------------------
@@ -88,7 +88,9 @@ class Watched:
                 await self._tell("report", told | {"state": f"live, as of {t:.1f} s"})
             if not self._watchers:
                 self._asked.clear()
+            self._fresh = True
             await asyncio.sleep(max(EVERY_SECONDS, _SHARE * (loop.time() - began)))
+            self._fresh = False
 
     async def end(self) -> None:
         """Show the report that the run has written, and wait for those who watch to have it."""
@@ -150,12 +152,10 @@ class Watched:
         raise Refused(404, "no such page")
 
     async def _page(self) -> dict[str, Any]:
-        """The latest; while nobody watches, made now."""
-        if not self._asked.is_set() and self._name != "ended":
+        """The latest; one that is old is made anew."""
+        if not self._fresh and self._name != "ended":
             self._asked.set()
             await self._news_after(self._number)
-        else:
-            await self._news_after(0)
         return msgspec.json.decode(self._told)
 
     async def _news_after(self, number: int) -> None:

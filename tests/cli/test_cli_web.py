@@ -11,7 +11,9 @@ from contextlib import ExitStack
 
 import httpx
 import pytest
+from click.testing import CliRunner
 
+from e2e.cli.run import command
 from e2e.cli.web import listen, served
 from e2e.errors import UsageError
 from e2e.record.journal import read_journal
@@ -159,9 +161,16 @@ def test_a_port_that_is_taken_is_one_error_before_anything_starts(e2e):
         listen(taken.getsockname()[1])
 
 
+@pytest.mark.parametrize("value", ("smoke", "65536", "1e3", "٣"))
+def test_what_is_no_port_is_refused_in_words(value):
+    result = CliRunner().invoke(command, ["--web", value, "smoke"])
+    assert result.exit_code == 2 and "is no port (0 to 65535)" in result.output
+
+
 RUN = """
 import sys, time
 from pathlib import Path
+from e2e.cli.run import command
 from e2e.cli.web import listen, served
 from e2e.record.journal import read_journal
 from e2e.record.rundir import RunDirectory
