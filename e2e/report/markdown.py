@@ -147,7 +147,7 @@ def _marks(block: b.Marks, scale: Scale) -> str:
     lines = []
     for item in items:
         detail = f": {md(item.detail, scale.chars)}" if item.detail else ""
-        lines.append(f"- {b.MARKS[item.status]} {md(item.text, 120)}{detail}")
+        lines.append(f"- {b.MARKS[item.status]} {md(item.text, min(300, scale.chars))}{detail}")
         # What holds needs no proof in a comment; what does not is shown with its evidence.
         if item.status != "pass":
             # An empty one would be a line under a heading.
