@@ -30,7 +30,8 @@ from e2e.record.redact import Redactor
 from e2e.verdict.findings import Findings
 from e2e.verdict.fold import read_facts
 from e2e.verdict.live import LiveFigures
-from e2e.verdict.sessions import Latencies, Session
+from e2e.verdict.metrics import Latencies
+from e2e.verdict.sessions import Session
 from e2e.verdict.transcript import Transcript
 
 _WORDS = (

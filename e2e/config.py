@@ -101,13 +101,20 @@ class _File(_Table):
     targets: dict[str, _Target] = {}
 
 
-def load_target(name: str | None, directory: Path, environ: Mapping[str, str] = os.environ) -> TargetConfig:
+def load_target(name: str | None, directory: Path, environ: Mapping[str, str] | None = os.environ) -> TargetConfig:
     """The target of that name from the configuration in `directory`; the default one when `name` is None.
+
+    With an `environ` of None it gets no credentials, whatever it says of them.
 
     Raises:
         ConfigError: there is no configuration or no such target, or it says something that is wrong or unsafe.
     """
-    path, document = _read(directory)
+    found = find_config(directory)
+    if found is None:
+        raise ConfigError(
+            f"no {FILE_NAME} in {directory}: write one with `e2e init`, or try the stand-in with --standin"
+        )
+    path, document = found
     try:
         file = msgspec.convert(document, _File)
     except msgspec.ValidationError as error:
@@ -125,7 +132,12 @@ def load_target(name: str | None, directory: Path, environ: Mapping[str, str] = 
         raise ConfigError(f"{path}, target {name!r}: {error}") from error
 
 
-def _read(directory: Path) -> tuple[Path, dict[str, Any]]:
+def find_config(directory: Path) -> tuple[Path, dict[str, Any]] | None:
+    """The file that holds the configuration, and what it says; None: there is none.
+
+    Raises:
+        ConfigError: it cannot be read.
+    """
     for path, inside in ((directory / FILE_NAME, ()), (directory / "pyproject.toml", ("tool", "e2e"))):
         if not path.is_file():
             continue
@@ -137,10 +149,10 @@ def _read(directory: Path) -> tuple[Path, dict[str, Any]]:
             document = document.get(key) if isinstance(document, dict) else None
         if document is not None:
             return path, document
-    raise ConfigError(f"no {FILE_NAME} in {directory}: write one with `e2e init`, or try the stand-in with --standin")
+    return None
 
 
-def _target(name: str, table: _Target, base: Path, environ: Mapping[str, str]) -> TargetConfig:
+def _target(name: str, table: _Target, base: Path, environ: Mapping[str, str] | None) -> TargetConfig:
     hosts = frozenset(table.hosts)
     imports = _imports(table.imports, base)
     backend = _service("backend", table.backend, base, hosts, imports, bool(table.imports.audit))
@@ -158,7 +170,7 @@ def _target(name: str, table: _Target, base: Path, environ: Mapping[str, str]) -
         name=name,
         backend=backend,
         pusher=pusher,
-        credentials=credentials(table.auth, environ),
+        credentials=None if environ is None else credentials(table.auth, environ),
         endpoints=_endpoints(table.endpoints),
         allowed_hosts=hosts,
         listen=table.listen,

@@ -2,17 +2,20 @@
 
 import asyncio
 import os
+import socket
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 
 import click
 from rich.console import Console
 
+from e2e.cli.web import listen, served
 from e2e.engine.runner import Run
 from e2e.live.keys import KeyReader, keyboard, quick_turns
 from e2e.live.screen import Key
 from e2e.live.view import PlainLines, ScreenView
 from e2e.record.journal import Journal
+from e2e.record.rundir import RunDirectory
 from e2e.verdict.live import LiveFigures
 
 SHARE = 0.1
@@ -20,11 +23,14 @@ SHARE = 0.1
 
 
 class Watching:
-    """What the command line asks for: `prometheus` is an address, `otel` an endpoint or "" for that of the environment;
-    None: not asked for. `quiet`: no live view."""
+    """What the command line asks for: `prometheus` is an address, `otel` an endpoint or "" for that of the environment,
+    `web` the port of the live page; None: not asked for. `quiet`: no live view."""
 
-    def __init__(self, quiet: bool = False, prometheus: str | None = None, otel: str | None = None) -> None:
-        self._quiet, self._prometheus, self._otel = quiet, prometheus, otel
+    def __init__(
+        self, quiet: bool = False, prometheus: str | None = None, otel: str | None = None, web: int | None = None
+    ) -> None:
+        self._quiet, self._prometheus, self._otel, self._web = quiet, prometheus, otel, web
+        self._page: socket.socket | None = None
         self._figures = LiveFigures()
 
     def exporters(self) -> ExitStack:
@@ -42,7 +48,13 @@ class Watching:
                 from e2e.live.otel import otel_push
 
                 stack.enter_context(otel_push(self._figures, self._otel, _warn))
+            if self._web is not None:
+                self._page = stack.enter_context(listen(self._web))
             return stack.pop_all()
+
+    def served(self, directory: RunDirectory) -> AbstractContextManager[None]:
+        """Serve the live page of the run in that directory, if it is asked for, on the port that `exporters` took."""
+        return served(directory, self._page) if self._page is not None else nullcontext()
 
     @contextmanager
     def view(self, journal: Journal, run: Run, loop: asyncio.AbstractEventLoop) -> Iterator[None]:

@@ -32,6 +32,8 @@ def command(run: Path, form: str | None, session: str | None) -> None:
 
 
 def _tell(journal: Path, name: str) -> None:
+    from functools import partial
+
     from rich.console import Console
 
     from e2e.record.journal import read_journal
@@ -39,13 +41,13 @@ def _tell(journal: Path, name: str) -> None:
     from e2e.report.text import one_line
     from e2e.verdict.timeline import find_sessions, read_timelines
 
-    found = find_sessions(read_journal(journal), name)
+    found = find_sessions(read_journal(journal, ()), name)
     if not found.total:
         some = ", ".join(f"{one_line(sid, 40)} (uid {one_line(uid, 60)})" for sid, uid in found.some.items())
         there = f"there are for example {some}" if some else "the run opened none"
         raise UsageError(f"no session {one_line(name, 60)!r} in {journal}: {there}")
     console = Console(file=sys.stdout)
-    for timeline in read_timelines(lambda: read_journal(journal), found.wanted):
+    for timeline in read_timelines(partial(read_journal, journal), found.wanted):
         show_timeline(console, timeline)
     if found.total > len(found.wanted):
         click.echo(f"{found.total - len(found.wanted)} more sessions of this user: name them by their id")

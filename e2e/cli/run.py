@@ -1,6 +1,8 @@
 """`e2e run SCENARIO`: the run, its live view, its verdict as the last lines, and the exit code."""
 
 import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,15 @@ import click
 
 from e2e.cli.standin import standin_options
 from e2e.errors import UsageError
+
+
+class _Port(click.ParamType):
+    name = "port"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if str(value).isascii() and str(value).isdecimal() and int(value) <= 65535:
+            return int(value)
+        self.fail(f"{value!r} is no port (0 to 65535); without one, write it behind SCENARIO", param, ctx)
 
 
 @click.command(name="run")
@@ -38,7 +49,18 @@ from e2e.errors import UsageError
 @click.option(
     "--wait-conversation", is_flag=True, help="Stay after the stream until each conversation was processed (2 min)."
 )
+@click.option("--baseline", metavar="RUN", help="Compare with that run, or with `latest-pass` in the --out directory.")
+@click.option("--fail-on", type=click.Choice(("regression",)), help="Fail where anything is worse than in --baseline.")
+@click.option("--smallest", metavar="SHARE,TIME", help="Latencies that moved less are no regression.  [5%,1ms]")
 @click.option("--no-probe", is_flag=True, help="Leave the import probe out of the services that the run starts.")
+@click.option(
+    "--web",
+    type=_Port(),
+    is_flag=False,
+    flag_value=10222,
+    metavar="[PORT]",
+    help="Serve the report while the run goes, to browsers on this machine.  [10222; 0: any free port]",
+)
 @click.option("--quiet", is_flag=True, help="No live view; only the verdict.")
 @click.option("--prometheus", metavar="[HOST]:PORT", help="Serve /metrics while the run lasts (:9464 is loopback).")
 @click.option(
@@ -47,41 +69,67 @@ from e2e.errors import UsageError
 @standin_options
 def command(scenario: str, target_name: str | None, standin: bool, out: Path, quiet: bool, **given: Any) -> None:
     """Run SCENARIO: a shipped name (see `e2e list`) or the path of a script."""
+    said = ("e2e", *sys.argv[1:])
+    with requested(scenario, target_name, standin, Path.cwd(), given, said) as (chosen, target, options):
+        # Late: a mistake is told before everything is loaded.
+        from e2e.cli.live import Watching
+        from e2e.cli.session import run_scenario
+
+        watching = Watching(quiet, *(given[name] for name in ("prometheus", "otel", "web")))
+        code = run_scenario(chosen, target, options, out, watching)
+    sys.exit(int(code))
+
+
+@contextmanager
+def requested(
+    scenario: Any,
+    target_name: str | None,
+    standin: bool,
+    directory: Path,
+    given: dict[str, Any],
+    command: Sequence[str],
+) -> Iterator[tuple[Any, Any, Any]]:
+    """Scenario, target and options that a command line asks for; the stand-in's data lives as long as the block.
+
+    `scenario` is a name, a path, or a `Scenario`. `directory` holds e2e.toml, `given` are the options by name,
+    `command` is what the reports say to repeat it.
+
+    Raises:
+        UsageError: something is wrong, or does not fit together; nothing was started.
+    """
     from tempfile import TemporaryDirectory
 
-    from e2e.engine.scenario import load_scenario
+    from e2e.engine.scenario import Scenario, load_scenario
 
-    watching = {name: given[name] for name in ("prometheus", "otel")}
     for_standin = {name: given[name] for name in ("faults", "recogniser", "timers")}
     if standin and target_name:
         raise UsageError("--target and --standin exclude each other")
     if not standin:
         _refuse_standin_options(for_standin)
-    chosen = load_scenario(scenario)
-    options = _options(scenario, given)
+    chosen = scenario if isinstance(scenario, Scenario) else load_scenario(scenario)
+    options = _options(given, command)
     options.applied_to(chosen.load)
     _check_audio(options)
-
-    from e2e.cli.session import run_scenario  # late: a mistake is told before everything is loaded
 
     if not standin:
         from e2e.config import load_target
 
-        target = load_target(target_name, Path.cwd())
-        code = run_scenario(chosen, target, options, out, quiet, **watching)
+        yield chosen, load_target(target_name, directory), options
     else:
         from e2e.cli.standin import standin_target
 
-        with TemporaryDirectory(prefix="e2e-standin-") as directory:
-            target = standin_target(Path(directory), seed=options.seed, **for_standin)
-            code = run_scenario(chosen, target, options, out, quiet, **watching)
-    sys.exit(int(code))
+        with TemporaryDirectory(prefix="e2e-standin-") as data:
+            yield chosen, standin_target(Path(data), seed=options.seed, **for_standin), options
 
 
-def _options(scenario: str, given: dict[str, Any]) -> Any:
+def _options(given: dict[str, Any], command: Sequence[str]) -> Any:
     from e2e.durations import seconds
-    from e2e.engine.options import Options, parse_load, parse_pace
+    from e2e.engine.options import Options, parse_load, parse_pace, parse_smallest
 
+    if given["fail_on"] and given["baseline"] is None:
+        raise UsageError("--fail-on regression needs a run to compare with: add --baseline RUN, or latest-pass")
+    if given["smallest"] and not given["fail_on"]:
+        raise UsageError("--smallest says which regressions fail the run: add --fail-on regression")
     settings = {}
     for setting in given["settings"]:
         key, equals, value = setting.partition("=")
@@ -105,7 +153,9 @@ def _options(scenario: str, given: dict[str, Any]) -> Any:
         probe=not given["no_probe"],
         wait_conversation=given["wait_conversation"],
         settings=settings,
-        command=("e2e", *sys.argv[1:]),
+        baseline=given["baseline"],
+        no_regression=parse_smallest(given["smallest"]) if given["fail_on"] else None,
+        command=tuple(command),
     )
 
 

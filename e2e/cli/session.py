@@ -4,62 +4,54 @@ import asyncio
 import os
 import signal
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
+from e2e.cli.github import inert_output, tell_actions
 from e2e.cli.live import Watching
-from e2e.clients.outlet import best_outlet
-from e2e.engine.limits import check_limits, raise_limits
+from e2e.cli.prepared import prepared
 from e2e.engine.options import Options
 from e2e.engine.runner import Run
 from e2e.engine.scenario import Scenario
 from e2e.engine.target import TargetConfig
 from e2e.errors import ExitCode, UsageError
-from e2e.record.journal import Journal
-from e2e.record.redact import Redactor
-from e2e.record.rundir import RunDirectory
 from e2e.report.terminal import show_verdict
 from e2e.report.write import write_reports
 
 
-def run_scenario(
-    scenario: Scenario,
-    target: TargetConfig,
-    options: Options,
-    out: Path,
-    quiet: bool,
-    prometheus: str | None = None,
-    otel: str | None = None,
-) -> ExitCode:
-    """Run, report, and say the verdict on standard output. `quiet`, `prometheus` and `otel` are those of `Watching`.
+def run_scenario(scenario: Scenario, target: TargetConfig, options: Options, out: Path, watching: Watching) -> ExitCode:
+    """Run, report, and say the verdict on standard output.
 
     Raises:
         UsageError: the scenario, the options or the configuration ask for something that cannot be done.
     """
-    scenario.settings(options.settings)
-    target.services(scenario.services)
-    load, _ = options.applied_to(scenario.load)
-    check_limits(load, raise_limits(), target.connect_rate)
-    factory, outlet = loop_factory(), best_outlet()
-    watching = Watching(quiet, prometheus, otel)
-    exporters = watching.exporters()  # ports are taken before anything is started
-    directory = RunDirectory.create(out, scenario.name, datetime.now())
-    secrets = target.credentials.secrets if target.credentials else ()
-    journal = Journal(directory.journal, time.monotonic, Redactor(secrets))
-    with exporters, journal, asyncio.Runner(loop_factory=factory) as runner:
-        run = Run(scenario, target, options, directory, journal, outlet=outlet)
-        with _polite_end(run, runner.get_loop()):
-            with watching.view(journal, run, runner.get_loop()):
-                runner.run(run.execute())
-            journal.flush()
-            summary = write_reports(directory)
-    show_verdict(Console(file=sys.stdout), summary, str(directory.path))
+    with inert_output():
+        summary, directory = _run(scenario, target, options, out, watching)
+        show_verdict(Console(file=sys.stdout), summary, str(directory))
+    tell_actions(summary, directory)
     return ExitCode(summary["exit_code"])
+
+
+def _run(
+    scenario: Scenario, target: TargetConfig, options: Options, out: Path, watching: Watching
+) -> tuple[dict[str, Any], Path]:
+    factory = loop_factory()
+    with (
+        watching.exporters(),  # ports are taken before anything is started
+        prepared(scenario, target, options, out) as ready,
+        watching.served(ready.directory),
+        asyncio.Runner(loop_factory=factory) as runner,
+        _polite_end(ready.run, runner.get_loop()),
+    ):
+        with watching.view(ready.journal, ready.run, runner.get_loop()):
+            runner.run(ready.run.execute())
+        ready.journal.flush()
+        summary = write_reports(ready.directory)
+    return summary, ready.directory.path
 
 
 @contextmanager

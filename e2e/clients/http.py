@@ -8,6 +8,7 @@ from typing import Any, Self
 import httpx
 
 from e2e.clients.address import checked_address, tls_context
+from e2e.clients.contract import journal_answer, journal_promise
 from e2e.clients.timing import Clock
 from e2e.record.journal import Journal
 
@@ -92,7 +93,7 @@ class Api:
     async def check_endpoint(self, endpoint: Endpoint) -> None:
         """Request one row of the table and journal what came."""
         began = self._clock()
-        status, error = None, None
+        response, status, error = None, None, None
         try:
             response = await self._request(endpoint)
             status = response.status_code
@@ -109,6 +110,8 @@ class Api:
             ms=round((self._clock() - began) * 1000, 3),
             error=error,
         )
+        if response is not None:
+            journal_answer(self._journal, self._service, f"{endpoint.method} {endpoint.path}", response)
 
     async def count_routes(self) -> None:
         """Count the operations of `openapi.json` and journal them; a service without one is noted."""
@@ -125,6 +128,7 @@ class Api:
         self._journal.write(
             "routes", service=self._service, count=count, title=info.get("title"), version=info.get("version")
         )
+        journal_promise(self._journal, self._service, document)
 
     async def conversation(self, conversation_id: str | None) -> dict[str, Any]:
         """The conversation of that id, or the newest one when it is None.

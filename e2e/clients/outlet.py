@@ -26,14 +26,19 @@ class DirectOutlet:
 
     def send(self, lane: Lane, first: int, last: int) -> None:
         for row in range(first, last):
-            write(lane, row)
+            write(lane, row, watched=True)
 
 
-def write(lane: Lane, row: int, taken: int = 0) -> None:
-    """Leave a frame, but for the bytes that were taken, to the stream's transport. Fails the stream alone."""
-    stream = lane.streams[row]
+def write(lane: Lane, row: int, taken: int = 0, watched: bool = False) -> None:
+    """Leave a frame, but for the bytes that were taken, to the stream's transport. Fails the stream alone.
+
+    Of a stream that is `watched`, the socket is looked at now and then.
+    """
+    stream, piece = lane.streams[row], lane.pieces[row]
     try:
-        stream.line.transport.write(lane.frames.whole[lane.pieces[row]][taken:])  # type: ignore[union-attr]
+        if watched:
+            stream.watch(int(piece))
+        stream.line.transport.write(lane.frames.whole[piece][taken:])  # type: ignore[union-attr]
     except Exception as error:
         stream.fail(error)
 

@@ -20,6 +20,9 @@ DEAF_SECONDS = 0.75
 KERNEL_SECONDS = 0.5
 """Audio that may wait in our own kernel in real time, where nobody looks; by default it takes minutes of it."""
 
+WATCH_PIECES = 4
+"""Every so many pieces a socket is looked at through which a transport sends: it may take more than it was allowed."""
+
 BACKLOG_SOFT_BYTES = 64 * 1024
 """Above this, a stream that is not paced in real time waits for its socket instead."""
 
@@ -71,8 +74,14 @@ class Playback(Stream):
             return False  # how it ends is known in a moment
         if backlog and self._realtime:
             self._look(backlog)
+        else:
+            self.watch(k)
         connection.transport.write(self._frame_of(k))
         return True
+
+    def watch(self, k: int) -> None:
+        if self._realtime and not k % WATCH_PIECES:
+            self._look(self._connection.backlog)
 
     @property
     def _piece(self) -> int:

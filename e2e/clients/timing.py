@@ -99,6 +99,13 @@ class Stream:
         """
         raise NotImplementedError
 
+    def watch(self, k: int) -> None:
+        """See, before piece `k` is sent, whether the other side still takes what is sent.
+
+        Raises:
+            SessionError: it does not.
+        """
+
     def fail(self, error: Exception) -> None:
         """End the stream with an error, which whoever waits for `done` gets as a SessionError."""
         if not isinstance(error, SessionError):

@@ -1,7 +1,7 @@
 """A receiver of webhooks: a small HTTP server within the run, so that a delivery is seen where it ends.
 
 What arrives is journalled as counts and hashes, never as audio. It trusts nobody: only addresses that it gave out are
-answered with 200, bodies and headers are bounded, and a peer that dawdles is let go.
+answered with 200, and bodies are bounded.
 """
 
 import asyncio
@@ -14,17 +14,11 @@ from urllib.parse import parse_qs, urlsplit
 
 import h11
 
+from e2e.clients.serving import Answer, Read, Refused, Server
 from e2e.protocol import webhook
 from e2e.record.journal import Journal
 
 MAX_BODY_BYTES = 8 * 1024 * 1024
-MAX_HEADER_BYTES = 16 * 1024
-MAX_CONNECTIONS = 256
-REQUEST_SECONDS = 30.0
-"""In which a request must be whole, and after which an idle connection is closed."""
-
-LINGER_SECONDS = 2.0
-
 MAX_REFUSALS = 100
 """Refused requests that are journalled; more are only counted."""
 
@@ -33,14 +27,6 @@ MAX_SEGMENTS = 500
 
 MAX_REMEMBERED = 5_000
 """Segments of a device that are remembered for who waits for them; the oldest goes."""
-
-
-class _Refused(Exception):
-    """A request that is not a delivery."""
-
-    def __init__(self, status: int, why: str) -> None:
-        super().__init__(why)
-        self.status = status
 
 
 @dataclass(slots=True)
@@ -67,26 +53,19 @@ class WebhookReceiver:
         self._journal, self._host, self._port = journal, host, port
         self.origin = origin.rstrip("/") if origin else ""
         self._addresses: dict[str, _Address] = {}
-        self._server: asyncio.Server | None = None
-        self._connections: set[asyncio.Task[None]] = set()
+        refusal = Answer(b'{"status":"refused"}')
+        self._server = Server(self._request, self._refuse, refusal=refusal, max_body=MAX_BODY_BYTES)
         self._changed = asyncio.Event()
         self.refused = 0
 
     async def start(self) -> None:
         """Raises OSError: the port is taken, or the host is not ours."""
-        self._server = await asyncio.start_server(self._connected, self._host, self._port, limit=MAX_HEADER_BYTES)
-        port = self._server.sockets[0].getsockname()[1]
+        port = await self._server.start(self._host, self._port)
         host = f"[{self._host}]" if ":" in self._host else self._host
         self.origin = self.origin or f"http://{host}:{port}"
 
     async def stop(self) -> None:
-        if self._server is None:
-            return
-        self._server.close()
-        for task in tuple(self._connections):
-            task.cancel()
-        await asyncio.gather(*self._connections, return_exceptions=True)
-        await self._server.wait_closed()
+        await self._server.stop()
         if self.refused > MAX_REFUSALS:
             self._journal.write("note", text=f"webhook receiver: {self.refused} requests were refused in all")
 
@@ -103,109 +82,35 @@ class WebhookReceiver:
             async with asyncio.timeout(timeout):
                 await self._changed.wait()
 
-    # One connection
+    # One request
 
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._connections.add(task)
-        try:
-            if len(self._connections) <= MAX_CONNECTIONS:
-                await self._serve(reader, writer)
-        except (OSError, TimeoutError, h11.RemoteProtocolError, h11.LocalProtocolError):
-            pass  # a peer that left, dawdled or spoke no HTTP: told where it mattered
-        finally:
-            self._connections.discard(task)
-            writer.close()
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        wire = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEADER_BYTES)
-        while True:
-            try:
-                async with asyncio.timeout(REQUEST_SECONDS):
-                    request = await self._event(wire, reader)
-                    if not isinstance(request, h11.Request):
-                        return
-                    status = await self._request(wire, reader, writer, request)
-            except h11.RemoteProtocolError as error:
-                self._refuse(_Refused(400, str(error)))
-                if wire.our_state in (h11.IDLE, h11.SEND_RESPONSE):
-                    await self._answer(wire, writer, 400)
-                return
-            await self._answer(wire, writer, status)
-            if wire.our_state is not h11.DONE or wire.their_state is not h11.DONE:
-                await self._linger(reader, writer)
-                return
-            wire.start_next_cycle()
-
-    async def _linger(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Read on for a while what nobody wants: a connection closed on unread bytes takes the answer with it."""
-        writer.write_eof()
-        left = MAX_BODY_BYTES
-        async with asyncio.timeout(LINGER_SECONDS):
-            while left > 0 and (part := await reader.read(64 * 1024)):
-                left -= len(part)
-
-    async def _event(self, wire: h11.Connection, reader: asyncio.StreamReader) -> Any:
-        while (event := wire.next_event()) is h11.NEED_DATA:
-            wire.receive_data(await reader.read(64 * 1024))
-        return event
-
-    async def _request(
-        self, wire: h11.Connection, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: h11.Request
-    ) -> int:
-        """Take one request; the status of the answer."""
-        try:
-            address, kind, query = self._route(request)
-            body = bytearray()
-            if wire.they_are_waiting_for_100_continue:
-                writer.write(wire.send(h11.InformationalResponse(status_code=100, headers=[])) or b"")
-            while not isinstance(event := await self._event(wire, reader), h11.EndOfMessage):
-                if not isinstance(event, h11.Data):
-                    raise _Refused(400, "the body ends before its length")
-                body += event.data
-                if len(body) > MAX_BODY_BYTES:
-                    raise _Refused(413, f"the body is longer than {MAX_BODY_BYTES} bytes")
-            self._delivered(address, kind, bytes(body), query)
-        except _Refused as error:
-            self._refuse(error)
-            return error.status
-        return 200
+    async def _request(self, request: h11.Request, read: Read) -> Answer:
+        address, kind, query = self._route(request)
+        self._delivered(address, kind, await read(), query)
+        return Answer(b'{"status":"ok"}')
 
     def _route(self, request: h11.Request) -> tuple[_Address, str, dict[str, list[str]]]:
         target = urlsplit(request.target.decode("ascii", "replace"))
         token, _, kind = target.path.lstrip("/").partition("/")
         address = self._addresses.get(token)
         if address is None or kind not in webhook.KINDS:
-            raise _Refused(404, "no address of this run")
+            raise Refused(404, "no address of this run")
         if request.method != b"POST":
-            raise _Refused(405, f"{request.method.decode('ascii', 'replace')[:20]} where POST is expected")
-        length = next((v for k, v in request.headers if k == b"content-length"), b"0")
-        if len(length) > 12 or int(length) > MAX_BODY_BYTES:
-            raise _Refused(413, f"the body is longer than {MAX_BODY_BYTES} bytes")
+            raise Refused(405, f"{request.method.decode('ascii', 'replace')[:20]} where POST is expected")
         try:
             return address, kind, parse_qs(target.query, max_num_fields=50)
         except ValueError as error:
-            raise _Refused(400, str(error)) from None
-
-    async def _answer(self, wire: h11.Connection, writer: asyncio.StreamWriter, status: int) -> None:
-        body = b'{"status":"ok"}' if status == 200 else b'{"status":"refused"}'
-        headers = [("content-type", "application/json"), ("content-length", str(len(body)))]
-        if status != 200:
-            headers.append(("connection", "close"))
-        for event in (h11.Response(status_code=status, headers=headers), h11.Data(data=body), h11.EndOfMessage()):
-            writer.write(wire.send(event) or b"")
-        await writer.drain()
+            raise Refused(400, str(error)) from None
 
     # What came
 
-    def _refuse(self, error: _Refused) -> None:
+    def _refuse(self, error: Refused) -> None:
         self.refused += 1
         if self.refused <= MAX_REFUSALS:
             self._journal.write("webhook", event="refused", status=error.status, why=str(error))
 
     def _delivered(self, address: _Address, kind: str, body: bytes, query: dict[str, list[str]]) -> None:
-        """Raises _Refused: it is not what a delivery of its kind holds."""
+        """Raises Refused: it is not what a delivery of its kind holds."""
         fields = {"bytes": len(body), "hash": blake2b(body, digest_size=8).hexdigest()}
         seen = address.seen
         if kind == "realtime_transcript":
@@ -213,7 +118,7 @@ class WebhookReceiver:
         elif kind == "audio_bytes":
             rate = next(iter(query.get("sample_rate", ())), "")
             if not rate.isdecimal() or not 1000 <= int(rate[:9]) <= 384_000:
-                raise _Refused(400, "audio without a sample_rate")
+                raise Refused(400, "audio without a sample_rate")
             seconds = len(body) / (2 * int(rate))
             seen.audio_seconds += seconds
             fields |= {"sample_rate": int(rate), "seconds": round(seconds, 6)}
@@ -240,7 +145,7 @@ class WebhookReceiver:
         try:
             segments = webhook.segments_of(body)
         except ValueError as error:
-            raise _Refused(400, f"no transcript: {error}") from None
+            raise Refused(400, f"no transcript: {error}") from None
         for segment in segments:
             seen.segments[segment.id] = max(segment.end, seen.segments.pop(segment.id, segment.end))
             if len(seen.segments) > MAX_REMEMBERED:

@@ -45,17 +45,18 @@ class _Life:
         self.ender: asyncio.TimerHandle | None = None
         self.leaving = False
 
-    def leave(self) -> None:
-        """End it, once: a device that is saying good-bye must not be cut short."""
+    def leave(self, why: str | None = None) -> None:
+        """End it, once: a device that is saying good-bye must not be cut short. What its script sees says why."""
         if not self.leaving:
             self.leaving = True
-            self.task.cancel()
+            self.task.cancel(why)
 
 
 class Crowd:
     """Runs a load once. `play(n)` is what device n does; it raises only what must end the run.
 
-    `counts` is kept up to date. A device that the load ends, not its script, is journalled as `device` `ended`.
+    `counts` is kept up to date. A device that the load ends, not its script, is journalled as `device` `ended`, and its
+    CancelledError says why; that of a load which is interrupted says nothing.
     What is done by hand (`finish`, `pause`, `resume`, `add`) is journalled as `control`.
     """
 
@@ -292,7 +293,7 @@ class Crowd:
     def _leave(self, life: _Life, why: str) -> None:
         del self._places[life.place]
         self._journal.write("device", device=life.device, event="ended", why=why)
-        life.leave()
+        life.leave(why)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         life = self._tasks.pop(task)

@@ -28,6 +28,7 @@ class Device:
         "_next_sid",
         "_options",
         "_random",
+        "_unread",
         "_watch",
         "index",
         "run_id",
@@ -47,6 +48,7 @@ class Device:
     ) -> None:
         self.index = index
         self._random: random.Random | None = None
+        self._unread: ListenSession | None = None
         self.target = target
         self.run_id = target.run_id
         self._credentials: Credentials | None = target.config.credentials
@@ -72,7 +74,7 @@ class Device:
         query = self.target.listen_params(params, self._options)
         credentials = self._credentials
         headers = credentials.headers(self.uid) if credentials and not web else {}
-        return ListenSession(
+        self._unread = ListenSession(
             self._link,
             self._next_sid(),
             self.target.backend_url,
@@ -82,6 +84,7 @@ class Device:
             device=self.index,
             web_token=(credentials.token(self.uid) if credentials else "") if web else None,
         )
+        return self._unread
 
     def webhook(self, *kinds: str, audio_seconds: float = 1.0) -> Hook:
         """Developer webhooks of this device's user, received by the run; use it with `async with`, before the session.
@@ -118,6 +121,8 @@ class Device:
         Returns:
             see `e2e.clients.http.Api.conversation`.
         """
+        if session is self._unread:
+            self._unread = None
         processed = session.memory_id if session.conversation_is_processed else None
         told, logged = session.conversation_id, self._watch.conversation_of(self.uid)
         async with self.target.api(self.uid) as api:
@@ -126,6 +131,11 @@ class Device:
         by = next((name for name, known_id in known.items() if known_id), "newest")
         write_conversation(self._link.journal, session.sid, self.uid, by, found)
         return found
+
+    async def last_conversation(self) -> None:
+        """Read the conversation of the last listen session where words were heard, unless the script has read it."""
+        if self._unread is not None and self._unread.segments:
+            await self.conversation(self._unread)
 
     async def sleep(self, length: float) -> None:
         """A fixed pause, in seconds."""

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from e2e.engine.load import AT_MOST, Load
-from e2e.errors import UsageError
+from e2e.errors import ScenarioError, UsageError
+from e2e.verdict.expect import Expectation, no_regression
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,8 +18,10 @@ class Options:
     each `play` lasts where the load is a number of users, and else how long the load lasts. `mask_per_send` gives every
     frame a mask of its own; `aligned` makes all streams send at the same instants. `probe` puts the import probe into
     the services that the run starts. `wait_conversation` makes every listen session that ends by itself wait for its
-    conversation to be processed. `settings` are the `--set KEY=VALUE` of the command line: parameters of the
-    scenario's function, or `listen.NAME` for query parameters.
+    conversation to be processed. `baseline` is the run to compare with: a path, a name, or `latest-pass`;
+    `no_regression` is expected where there is one.
+    `settings` are the `--set KEY=VALUE` of the command line: parameters of the scenario's function, or `listen.NAME`
+    for query parameters.
     """
 
     load: Load | None = None
@@ -35,6 +38,8 @@ class Options:
     probe: bool = True
     wait_conversation: bool = False
     settings: Mapping[str, str] = field(default_factory=dict)
+    baseline: str | None = None
+    no_regression: Expectation | None = None
     command: tuple[str, ...] = ()
 
     def listen_settings(self) -> dict[str, str]:
@@ -83,6 +88,23 @@ def parse_pace(text: str) -> float | None:
     if not text.endswith("x") or not 0 < speed < float("inf"):
         raise UsageError(f"not a pace: {text!r}; say realtime, max, or a factor such as 20x")
     return speed
+
+
+def parse_smallest(text: str | None) -> Expectation:
+    """What has to hold beside a baseline: nothing is worse by `5%,1ms`, the share and the time that matter at least.
+
+    Raises:
+        UsageError: it is none of that form.
+    """
+    if text is None:
+        return no_regression()
+    share, comma, least = text.partition(",")
+    try:
+        if not comma or not share.endswith("%"):
+            raise ValueError
+        return no_regression(float(share.removesuffix("%")) / 100, least)
+    except (ValueError, ScenarioError):
+        raise UsageError(f"--smallest {text}: write the share and the time that matter at least, as 5%,1ms") from None
 
 
 def parse_load(

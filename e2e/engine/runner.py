@@ -7,7 +7,7 @@ import os
 import platform
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -33,10 +33,13 @@ from e2e.errors import E2EError, ServiceError, SessionError, UsageError
 from e2e.observe.launcher import Services
 from e2e.record.journal import SCHEMA, Journal
 from e2e.record.rundir import RunDirectory
-from e2e.verdict.expect import Expectation, conversation_completed
+from e2e.verdict.expect import Expectation, conversation_completed, conversation_stored
 
 SETTLE_SECONDS = 5.0
 """After the ramp, until the devices have what they need for the rest of their lives."""
+
+LAST_LOOKS = 8
+"""So many devices that the load has ended read their conversations at a time: all would be a load of their own."""
 
 MANY = sys.maxsize
 """More devices than one: each user has a number."""
@@ -65,7 +68,10 @@ class Run:
         self._services = Services(specs, journal, directory.logs, clock, probe=options.probe)
         self._watch = LogWatch(journal, scenario.drain)
         self._numbers = itertools.count(1)
+        self._looking = 0
         self._task: asyncio.Task[None] | None = None
+        self.preface: Sequence[tuple[str, dict[str, Any]]] = ()
+        """Records to say right after the first one: notes, and the run that this one will be compared with."""
         self.crowd: Crowd | None = None
         """The devices, while the load lasts: to finish it, pause it or change it by hand."""
         self._finished = False
@@ -91,6 +97,8 @@ class Run:
             UsageError: the script or the configuration asked for something that cannot be done.
         """
         self._journal.write("run", **self._opening())
+        for kind, fields in self.preface:
+            self._journal.write(kind, **fields)
         self._task = asyncio.create_task(self._phases())
         end: dict[str, Any] = {"reason": "complete", "error": None}
         try:
@@ -165,6 +173,10 @@ class Run:
         """Let one device, or one step, fail alone. Its sessions have journalled what went wrong."""
         try:
             await work(subject)
+        except asyncio.CancelledError as end:
+            if any(end.args) and isinstance(subject, Device):  # the load says why; an interrupt has no time
+                await self._last_look(subject)
+            raise
         except SessionError:
             pass
         except UsageError:
@@ -174,6 +186,17 @@ class Run:
         except (Exception, SystemExit) as error:
             detail = f"{type(error).__name__}: {error} (at {where(error, self.scenario.script)})"
             self._journal.write("check", name="script", status="fail", detail=detail)
+
+    async def _last_look(self, device: Device) -> None:
+        """See what is stored of a device that the load has ended, if that is wanted of the run."""
+        if self._looking < LAST_LOOKS and conversation_stored() in self.scenario.expect:
+            self._looking += 1
+            try:
+                await device.last_conversation()
+            except E2EError as error:
+                self._journal.write("note", text=str(error))
+            finally:
+                self._looking -= 1
 
     async def _stop(self) -> None:
         async with self._phase("stop"):
@@ -197,20 +220,7 @@ class Run:
     # Parts
 
     def _link(self, pacer: Pacer) -> Link:
-        anchor = time.time() - self._clock()
-        return Link(
-            journal=self._journal,
-            pacer=pacer,
-            clock=self._clock,
-            wall=lambda instant: anchor + instant,
-            throttle=Gate(self.config.connect_rate),
-            tape=Tapes(self._journal, self._device_options).load,
-            allowed_hosts=self.config.allowed_hosts,
-            connect_timeout=self.config.connect_timeout,
-            ready_timeout=self.config.ready_timeout,
-            timers=1.0 if self.config.timers is None else self.config.timers,
-            wait_conversation=self._waits,
-        )
+        return link_to(self.config, self._device_options, self._journal, pacer, self._clock, self._waits)
 
     @property
     def _waits(self) -> bool:
@@ -221,22 +231,19 @@ class Run:
         expected = [self.config.adapted(expectation) for expectation in self.scenario.expect]
         if self._waits and conversation_completed() not in expected:
             expected.append(conversation_completed())
+        wanted = self.options.no_regression
+        if wanted is not None and any(kind == "baseline" for kind, _ in self.preface):
+            expected = [e for e in expected if e.check != wanted.check] + [wanted]
         return expected
 
     def _next_sid(self) -> str:
         return f"s{next(self._numbers)}"
 
-    def _opening(self) -> dict[str, Any]:
-        scenario = self.scenario
+    def conditions(self) -> dict[str, Any]:
+        """What is run, as far as it decides what is measured."""
         return {
-            "schema": SCHEMA,
-            "run_id": self._directory.run_id,
-            "version": __version__,
-            "scenario": scenario.name,
-            "title": scenario.title,
+            "scenario": self.scenario.name,
             "target": self.config.journalled(),
-            "started": datetime.now(UTC).isoformat(timespec="milliseconds"),
-            "command": list(self.options.command),
             "options": self.options.journalled()
             | {
                 "users": self._load.count,
@@ -244,12 +251,49 @@ class Run:
                 "load": self._load.journalled(),
                 "pace": pace_name(self.options.speed),
             },
+        }
+
+    def _opening(self) -> dict[str, Any]:
+        scenario = self.scenario
+        return {
+            **self.conditions(),
+            "schema": SCHEMA,
+            "run_id": self._directory.run_id,
+            "version": __version__,
+            "title": scenario.title,
+            "started": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "command": list(self.options.command),
             "services": list(scenario.services),
             "drain": {"event": scenario.drain.event, "required": scenario.drain.required},
             "expectations": [expectation.to_dict() for expectation in self._expectations()],
             "environment": environment()
             | {"loop": type(asyncio.get_running_loop()).__module__.partition(".")[0], "outlet": self._outlet.name},
         }
+
+
+def link_to(
+    target: TargetConfig,
+    options: Options,
+    journal: Journal,
+    pacer: Pacer,
+    clock: Clock,
+    wait_conversation: bool = False,
+) -> Link:
+    """What sessions with a target are given."""
+    anchor = time.time() - clock()
+    return Link(
+        journal=journal,
+        pacer=pacer,
+        clock=clock,
+        wall=lambda instant: anchor + instant,
+        throttle=Gate(target.connect_rate),
+        tape=Tapes(journal, options).load,
+        allowed_hosts=target.allowed_hosts,
+        connect_timeout=target.connect_timeout,
+        ready_timeout=target.ready_timeout,
+        timers=1.0 if target.timers is None else target.timers,
+        wait_conversation=wait_conversation,
+    )
 
 
 def environment() -> dict[str, Any]:

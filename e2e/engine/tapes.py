@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import replace
 
+from e2e.audio.envelope import Envelope, envelope
 from e2e.audio.library import load_tape
 from e2e.audio.tape import Tape
 from e2e.clients.framing import FramedTape
@@ -34,7 +35,8 @@ class Tapes:
                 taken = sum(not isinstance(known, Tape) for known, _, _ in self._tapes)
                 suffix = f"#{taken + 1}" if taken else ""
                 self._tapes[key] = await asyncio.to_thread(self._prepare, *key, suffix)
-                self._describe(self._tapes[key].tape)
+                tape = self._tapes[key].tape
+                self._describe(tape, await asyncio.to_thread(envelope, tape))
         return self._tapes[key]
 
     def _prepare(self, audio: str | Tape, codec: str, chunks: int | None, suffix: str) -> FramedTape:
@@ -54,7 +56,7 @@ class Tapes:
             self._whole[audio, codec] = load_tape(audio, codec=codec)
         return self._whole[audio, codec]
 
-    def _describe(self, tape: Tape) -> None:
+    def _describe(self, tape: Tape, looks: Envelope | None) -> None:
         self._journal.write(
             "tape",
             name=tape.name,
@@ -70,4 +72,5 @@ class Tapes:
                 for u in tape.utterances
             ],
             partial=None if tape.partial is None else [round(seconds, 3) for seconds in tape.partial],
+            envelope=looks,
         )

@@ -88,7 +88,7 @@ class Audits:
         """Raises ValueError with what the audit said where it could not do its work."""
         process = await asyncio.create_subprocess_exec(
             *_command(tree, baseline),
-            env=_environment(),
+            env=package_environment(),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
@@ -142,7 +142,7 @@ def _command(tree: Path, baseline: Path | None) -> list[str]:
     return [sys.executable, "-P", "-m", "e2e.cli", "imports", os.path.abspath(tree), "--format", "json", *accept]
 
 
-def _environment() -> dict[str, str]:
+def package_environment() -> dict[str, str]:
     """By it the child finds the package that runs, whatever lies in the directory where the run was started."""
     path = [str(Path(__file__).parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])]
     return os.environ | {"PYTHONPATH": os.pathsep.join(path)}

@@ -8,7 +8,7 @@ may be seen before its own end, and that is shown, not clamped.
 
 import itertools
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 SHOWN = (50, 90, 95, 99)
@@ -106,6 +106,10 @@ class Histogram:
         for key, n in list(self._counts.items()):
             counts[bisect_left(marks, key)] += n
         return list(itertools.accumulate(counts[:-1]))
+
+    def buckets(self) -> Iterator[tuple[float, int]]:
+        """Middle of each bucket in ms and how many samples it holds, from the smallest on."""
+        return ((_signed(key) / 1000, self._counts[key]) for key in sorted(self._counts))
 
     @property
     def mean(self) -> float | None:

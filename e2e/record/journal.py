@@ -7,8 +7,9 @@ know is skipped.
 
 import itertools
 import math
+import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Self
 
@@ -142,10 +143,17 @@ def bounded(value: Any, max_chars: int = MAX_STRING_CHARS, max_items: int = MAX_
     return kept_items if more <= 0 else [*kept_items, f"[{more} more]"]
 
 
-def read_journal(path: Path) -> Iterator[Record]:
+# A message as `Journal.write` begins it. Most lines of a large journal are messages, of which some readings want few.
+_MESSAGE = re.compile(rb'\{"t":[-+.\deE]+,"type":"message","sid":"([^"\\]*)"')
+
+
+def read_journal(
+    path: Path, messages_of: Container[str] | None = None, *, until: int | None = None
+) -> Iterator[Record]:
     """The records of a journal, or of the run directory that holds it, in the order of writing.
 
-    A last line that a killed run left half-written is skipped.
+    A last line that a killed run left half-written is skipped. `messages_of`: messages of other sessions than these are
+    left out. `until`: how many bytes are read, which is where a line ends.
 
     Raises:
         JournalError: the file is missing, or holds something else than records before its last line.
@@ -160,9 +168,12 @@ def read_journal(path: Path) -> Iterator[Record]:
         ) from error
     with file:
         broken: int | None = None
-        for number, line in enumerate(file, 1):
+        for number, line in enumerate(file if until is None else _first(file, until), 1):
             if broken is not None:
                 raise JournalError(f"{path} line {broken} is not a record; the file is damaged")
+            message = None if messages_of is None else _MESSAGE.match(line)
+            if message is not None and message[1].decode(errors="replace") not in messages_of:
+                continue
             try:
                 record = _decoder.decode(line)
             except msgspec.DecodeError:
@@ -171,3 +182,43 @@ def read_journal(path: Path) -> Iterator[Record]:
             if not isinstance(record, dict) or "type" not in record or "t" not in record:
                 raise JournalError(f"{path} line {number} is not a record of a run")
             yield record
+
+
+def _first(lines: Iterable[bytes], size: int) -> Iterator[bytes]:
+    for line in lines:
+        size -= len(line)
+        if size < 0:
+            return
+        yield line
+
+
+class Follower:
+    """Reads a journal while it is being written. `position` is the byte up to which it has been read."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises JournalError: it cannot be read."""
+        try:
+            self._file = path.open("rb")
+        except OSError as error:
+            raise JournalError(f"no journal at {path}: {error.strerror}") from error
+        self._rest = b""
+        self.position = 0
+
+    def new(self, at_most: int) -> list[Record]:
+        """The records that have come since, as far as they end within the next `at_most` bytes.
+
+        Raises:
+            JournalError: what is there is no record.
+        """
+        data = self._rest + self._file.read(at_most)
+        *lines, self._rest = data.split(b"\n")
+        self.position += len(data) - len(self._rest)
+        try:
+            return [_decoder.decode(line) for line in lines]
+        except msgspec.DecodeError as error:
+            raise JournalError(f"{self._file.name} holds what is not a record; the file is damaged") from error
+
+    @property
+    def behind(self) -> bool:
+        """Whether there is more to be read at once, for all that is known."""
+        return os.fstat(self._file.fileno()).st_size > self._file.tell()

@@ -1,7 +1,10 @@
 """The pieces of a report, independent of its format: each renderer knows how to show these and nothing else."""
 
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar
+
+from e2e.report.curves import Bars, Curve, clocks
+from e2e.report.scene import Scene
 
 MARKS = {"pass": "✅", "fail": "❌", "inconclusive": "❓", "none": "·"}
 """A tick only for what was seen, a cross for what was seen to be wrong, a question mark for what was not seen."""
@@ -92,6 +95,10 @@ class Timeline:
     seconds: float
     kind: ClassVar[str] = "timeline"
 
+    @property
+    def clock(self) -> list[str]:
+        return clocks(0.0, self.seconds)
+
 
 @dataclass(frozen=True, slots=True)
 class SideBySide:
@@ -102,58 +109,6 @@ class SideBySide:
     right_title: str
     right: str
     kind: ClassVar[str] = "side_by_side"
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """Points (x, y) in order of x."""
-
-    name: str
-    points: list[tuple[float, float]]
-
-
-@dataclass(frozen=True, slots=True)
-class Curve:
-    """Lines over one axis, `unit` says of what. The y axis begins at 0, or below it."""
-
-    title: str
-    unit: str
-    lines: list[Line]
-    kind: ClassVar[str] = "curve"
-
-    @property
-    def low(self) -> float:
-        return min(0.0, *(y for line in self.lines for _, y in line.points))
-
-    @property
-    def high(self) -> float:
-        return max(self.low, *(y for line in self.lines for _, y in line.points))
-
-    def label(self, share: float) -> str:
-        """The value at that share of the way up."""
-        value = self.low + share * (self.high - self.low)
-        return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}"
-
-    @property
-    def begin(self) -> float:
-        return min(x for line in self.lines for x, _ in line.points)
-
-    @property
-    def end(self) -> float:
-        return max(x for line in self.lines for x, _ in line.points)
-
-    @property
-    def places(self) -> list[tuple[str, str]]:
-        """Names, and points as an SVG polyline has them, in a box of 1000 by 160."""
-        begin, wide, low = self.begin, self.end - self.begin or 1.0, self.low
-        tall = self.high - low or 1.0
-        return [
-            (
-                line.name,
-                " ".join(f"{(x - begin) / wide * 1000:.1f},{160 - (y - low) / tall * 160:.1f}" for x, y in line.points),
-            )
-            for line in self.lines
-        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +130,7 @@ class Lanes:
     """One session in order of time, each part of the system in a lane of its own; folded under a title.
 
     `steps` are durations that have a name. `short` is the same as text, for where a table has no room; where not even
-    that has, an `extra` one is only named.
+    that has, an `extra` one is only named. `scene` draws it, `status` is how it went, in the words of a check.
     """
 
     title: str
@@ -186,10 +141,33 @@ class Lanes:
     left_out: int = 0
     open: bool = False
     extra: bool = False
+    scene: Scene | None = None
+    status: str = "none"
     kind: ClassVar[str] = "lanes"
 
 
-Block = Prose | Items | Pairs | Table | Marks | Log | Code | Timeline | Lanes | SideBySide | Curve
+@dataclass(frozen=True, slots=True)
+class Curves:
+    """Curves over the same stretch of time, to be looked at together."""
+
+    items: list[Curve]
+    kind: ClassVar[str] = "curves"
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """What a script needs to know of them."""
+        return {"begin": 0, "end": self.items[0].end, "charts": [curve.data for curve in self.items]}
+
+
+@dataclass(frozen=True, slots=True)
+class Distributions:
+    """Histograms beside each other."""
+
+    items: list[Bars]
+    kind: ClassVar[str] = "distributions"
+
+
+Block = Prose | Items | Pairs | Table | Marks | Log | Code | Timeline | Lanes | SideBySide | Curves | Distributions
 
 
 @dataclass(frozen=True, slots=True)

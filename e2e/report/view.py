@@ -5,6 +5,8 @@ from typing import Any
 
 from e2e.report.blocks import Block, Code, Items, Log, Mark, Marks, Pairs, Prose, Section, View
 from e2e.report.view_became import became_blocks
+from e2e.report.view_compare import comparison_section
+from e2e.report.view_curves import curves_section
 from e2e.report.view_protocol import protocol_section
 from e2e.report.view_proven import proven_section
 from e2e.report.view_services import endpoint_table, error_table, imports_section, service_section
@@ -27,10 +29,12 @@ Summary = dict[str, Any]
 def build_view(summary: Summary) -> View:
     sections = [
         _verdict_section(summary),
+        comparison_section(summary["comparison"]),
         service_section(summary, "backend", "L1 backend, stand-alone"),
         Section("endpoints", "Endpoints", endpoint_table(summary)),
         service_section(summary, "pusher", "L1 pusher, stand-alone"),
         Section("stream", "E2E: audio through the services", _stream_blocks(summary)),
+        curves_section(summary),
         protocol_section(summary),
         Section("became", "What became of it", became) if (became := became_blocks(summary)) else None,
         Section("log", "Log excerpt of the session", _log_blocks(summary)),
@@ -81,6 +85,9 @@ def counted(counts: dict[str, int]) -> str:
     return ", ".join(f"{name} × {n}" for name, n in counts.items())
 
 
+_FIRST = ("fail", "inconclusive", "pass")
+
+
 def _verdict_section(summary: Summary) -> Section:
     target, options = summary["target_details"], summary["options"]
     where = ", ".join(f"{n} {target[n]}" for n in ("backend", "pusher") if target.get(n))
@@ -99,11 +106,11 @@ def _verdict_section(summary: Summary) -> Section:
         ("options", chosen or "defaults"),
         ("versions", versions(summary)),
     ]
-    blocks: list[Block] = [Pairs(pairs)]
+    ordered = sorted(summary["checks"], key=lambda c: _FIRST.index(c["status"]))
+    checks = [Mark(c["status"], c["name"], c["detail"], c["evidence"]) for c in ordered]
+    blocks: list[Block] = [Marks(checks) if checks else Prose("Nothing was expected of this run."), Pairs(pairs)]
     if summary["command"]:
         blocks += [Prose("The command to repeat it:"), Code(shlex.join(map(str, summary["command"])))]
-    checks = [Mark(c["status"], c["name"], c["detail"], c["evidence"]) for c in summary["checks"]]
-    blocks.append(Marks(checks) if checks else Prose("Nothing was expected of this run."))
     return Section("verdict", "Verdict", blocks)
 
 

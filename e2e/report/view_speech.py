@@ -1,19 +1,20 @@
-"""The part about latencies and words: tables, the curves over the run and over the load, and what was understood."""
+"""The part about latencies and words: tables and histograms, how it was over the load, and what was understood."""
 
 from typing import Any
 
-from e2e.report.blocks import Block, Curve, Items, Line, Log, Pairs, Prose, SideBySide, Table
+from e2e.report.blocks import Block, Items, Log, Pairs, Prose, SideBySide, Table
+from e2e.report.text import visible
+from e2e.report.view_curves import distributions
 from e2e.verdict.check import many
 from e2e.verdict.metrics import METRICS
 
 Summary = dict[str, Any]
 
-CURVES = ("segment_emission", "segment_stabilisation", "transcript_lag", "first_segment", "pusher_processing")
-"""Latencies that are drawn where a run has enough of them."""
-
-MIN_POINTS = 5
-MIN_MINUTES = 3
 MAX_ROWS = 60
+MAX_CHARS = 10_000
+"""Of a text that a reader compares; hours of speech would be most of the page."""
+MAX_LOG_CHARS = 100_000
+"""Of the history of segments."""
 
 
 def speech_blocks(summary: Summary) -> list[Block]:
@@ -21,7 +22,7 @@ def speech_blocks(summary: Summary) -> list[Block]:
     blocks: list[Block] = []
     if summary["latency_note"]:
         blocks.append(Prose(f"{summary['latency_note'][0].upper()}{summary['latency_note'][1:]}."))
-    blocks += [*latency_table(summary), *latency_curves(summary)]
+    blocks += [*latency_table(summary), *distributions(summary)]
     rows = steadiness(summary)
     blocks += [Pairs(rows)] if rows else []
     if words["sid"] is not None:
@@ -42,17 +43,6 @@ def latency_table(summary: Summary) -> list[Block]:
 def _definition(name: str, histogram: dict[str, Any]) -> str:
     share = histogram.get("negative_share")
     return METRICS.get(name, "") + (f"; {share:.0%} of the values are negative" if share else "")
-
-
-def latency_curves(summary: Summary) -> list[Block]:
-    curves: list[Block] = []
-    for metric in CURVES:
-        series = summary["series"]["latency_ms"].get(metric)
-        if series is not None and len(series["t"]) >= MIN_POINTS:
-            lines = [Line(p, list(zip(series["t"], series[p], strict=True))) for p in ("p50", "p95")]
-            title = f"{metric} (ms), {series['step_s']:g} s a point"
-            curves.append(Curve(title, "s", lines))
-    return curves
 
 
 def steadiness(summary: Summary) -> list[tuple[str, str]]:
@@ -88,11 +78,29 @@ def understanding(summary: Summary) -> list[Block]:
     blocks += _over_load(summary["series"]["quality"])
     reference = words["reference"]
     said = reference if reference else "(nothing was said)" if reference == "" else "(not known)"
-    blocks.append(SideBySide("Said", said, "Heard", words["text"] or "(nothing)"))
+    blocks.append(SideBySide("Said", _begin(said), "Heard", _begin(words["text"] or "(nothing)")))
     if words["segments"]:
         title = f"{many(len(words['segments']), 'segment')} of session {words['sid']}, with their history"
-        blocks.append(Log(title, [line for s in words["segments"] for line in _history(s)]))
+        blocks.append(Log(title, _as_many([line for s in words["segments"] for line in _history(s)])))
     return blocks
+
+
+def _as_many(lines: list[str]) -> list[str]:
+    """The lines that there is room for, made visible: what hides takes more room than it had."""
+    shown, used = [], 0
+    for line in map(visible, lines):
+        used += len(line)
+        if used > MAX_LOG_CHARS:
+            return [*shown, f"... {len(lines) - len(shown)} more lines are in run.json"]
+        shown.append(line)
+    return shown
+
+
+def _begin(text: str) -> str:
+    text = visible(text)
+    return (
+        text if len(text) <= MAX_CHARS else f"{text[:MAX_CHARS]}… ({len(text) - MAX_CHARS} more characters in run.json)"
+    )
 
 
 def _words_sentence(words: dict[str, Any]) -> str:
@@ -134,16 +142,10 @@ def _over_load(quality: dict[str, Any]) -> list[Block]:
     if len(minutes) > 1:
         rows = [[f"{row['t'] / 60:g}", f"{row['streams']:g}", *_rates(row)] for row in minutes[:MAX_ROWS]]
         blocks.append(Table(["from minute", "streams", *_HEAD], rows, numeric=frozenset(range(7))))
-    if len(minutes) >= MIN_MINUTES:
-        known = {name: [(r["t"], r[name] * 100) for r in minutes if r[name] is not None] for name in _CURVES}
-        lines = [Line(words, known[name]) for name, words in _CURVES.items() if known[name]]
-        blocks.append(Curve("how well speech was understood (%)", "s", lines))
-        blocks.append(Curve("streams at once", "s", [Line("streams", [(r["t"], r["streams"]) for r in minutes])]))
     return blocks
 
 
 _HEAD = ["words", "WER", "CER", "speech s", "coverage"]
-_CURVES = {"wer": "word errors", "cer": "character errors", "coverage": "coverage"}
 
 
 def _rates(row: dict[str, Any]) -> list[str]:

@@ -69,7 +69,8 @@ def stream_marks(summary: Summary) -> list[Mark]:
         marks += [_event_mark(summary, event, words) for event, words in EVENTS[:1]]
         marks += _stored(sessions)
         marks += [_event_mark(summary, event, words) for event, words in EVENTS[1:]]
-        quiet = "pass" if heard else "fail" if counters["sessions_ready"] else "inconclusive"
+        silent = "fail" if counters["sessions_ready"] and summary["ended"] == "complete" else "inconclusive"
+        quiet = "pass" if heard else silent
         words = f"server messages received: {counters['server_messages']}, transcripts with words among them: {heard}"
         marks.append(Mark(quiet, words))
     marks.append(_close_mark(counters, checks.get("close_code")))
@@ -144,14 +145,22 @@ def sessions_table(summary: Summary) -> list[Block]:
         chunks = f"{sent} of {s['chunks_planned']}"
         words = s["problem"] or (f"ended by the load ({s['ended_by_load']})" if s["ended_by_load"] else "")
         rows.append([f"{s['kind']} {s['sid']}", str(s["uid"]), ready, chunks, str(s["transcripts"]), close, words])
-        done = s["close_code"] is not None
-        status.append("fail" if s["problem"] else "none" if s["ended_by_load"] else "pass" if done else "inconclusive")
+        status.append(session_status(s))
     head = ["session", "uid", "ready ms", "chunks", "transcripts", "close", "problem"]
     blocks: list[Block] = [Table(head, rows, status, frozenset({2, 3, 4, 5}))] if rows else []
     beyond = summary["counters"]["sessions"] - len(sessions)
     if beyond > 0:
         blocks.append(Prose(f"{beyond} more sessions are not listed; failed ones are listed first."))
     return blocks
+
+
+def session_status(session: dict[str, Any]) -> str:
+    """How a session went, in the words of a check."""
+    if session["problem"]:
+        return "fail"
+    if session["ended_by_load"]:
+        return "none"
+    return "inconclusive" if session["close_code"] is None else "pass"
 
 
 def lifecycle_timeline(summary: Summary) -> list[Block]:

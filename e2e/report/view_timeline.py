@@ -5,6 +5,9 @@ from typing import Any
 
 from e2e.report.blocks import Block, Lane, Lanes, Prose
 from e2e.report.text import one_line
+from e2e.report.view_scene import scene_of
+from e2e.report.view_stream import session_status
+from e2e.verdict.check import many
 
 LANES = ["client", "backend", "pusher"]
 
@@ -24,11 +27,11 @@ def timeline_blocks(summary: dict[str, Any]) -> list[Block]:
         "line counts from when it was read. What repeats is folded; chunks of audio stand where they were due. "
     )
     beyond = summary["counters"]["sessions"] - len(timelines)
-    more = f"{beyond} more sessions: `e2e report RUN --session SID` tells any of them." if beyond > 0 else ""
-    return [Prose(intro + more), *(_lanes(t, first=not n) for n, t in enumerate(timelines))]
+    more = f"{many(beyond, 'more session')}: `e2e report RUN --session SID` tells any of them." if beyond > 0 else ""
+    return [Prose(intro + more), *(_lanes(summary, t, first=not n) for n, t in enumerate(timelines))]
 
 
-def _lanes(timeline: dict[str, Any], *, first: bool) -> Lanes:
+def _lanes(summary: dict[str, Any], timeline: dict[str, Any], *, first: bool) -> Lanes:
     rows = [
         Lane(
             t=e["t"],
@@ -45,7 +48,18 @@ def _lanes(timeline: dict[str, Any], *, first: bool) -> Lanes:
     lanes = [*LANES, *sorted({r.lane for r in rows} - set(LANES))]
     steps = [(f"{s['from']} → {s['to']}", since(s["ms"], sign=False)) for s in timeline["steps"]]
     short = [entry_line(e, timeline) for e in timeline["entries"]]
-    return Lanes(title(timeline), lanes, rows, steps, short, timeline["left_out"], open=first, extra=not first)
+    return Lanes(
+        title(timeline),
+        lanes,
+        rows,
+        steps,
+        short,
+        timeline["left_out"],
+        open=first,
+        extra=not first,
+        scene=scene_of(summary, timeline, rows),
+        status=next((session_status(s) for s in summary["sessions"] if s["sid"] == timeline["sid"]), "none"),
+    )
 
 
 def title(timeline: dict[str, Any]) -> str:

@@ -1,19 +1,24 @@
 """From a run directory to its reports: the journal is read once, everything else follows from it."""
 
+import gc
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from e2e.errors import JournalError, UsageError
-from e2e.record.journal import read_journal
+from e2e.record.journal import SCHEMA, read_journal
 from e2e.record.rundir import RunDirectory
 from e2e.report.junit import render_junit
 from e2e.report.markdown import render_markdown
 from e2e.report.page import render_html
 from e2e.report.view import build_view
+from e2e.verdict.digest import Digest
 from e2e.verdict.fold import read_facts
-from e2e.verdict.judge import judge
+from e2e.verdict.judge import digest, judge
 from e2e.verdict.summary import summarise
 from e2e.verdict.timeline import read_timelines, worth_telling
 
@@ -30,17 +35,49 @@ _RENDER = {
 }
 
 
+def read_digest(run: RunDirectory) -> Digest:
+    """What of a run another one is compared with.
+
+    Raises:
+        JournalError: the journal is missing, damaged, empty, or of another version.
+    """
+    facts = read_facts(read_journal(run.journal))
+    if not facts.run:
+        raise JournalError(f"{run.journal} holds no record of a run; name a run directory, such as reports/latest")
+    if facts.run.get("schema") != SCHEMA:
+        schema = facts.run.get("schema")
+        raise JournalError(f"{run.journal} is of schema {schema}, and this e2e reads {SCHEMA}: compare with its e2e")
+    return digest(facts, judge(facts))
+
+
 def read_run(run: RunDirectory) -> Summary:
     """The content of `run.json`, made anew from the journal.
 
     Raises:
         JournalError: the journal is missing, damaged, or empty.
     """
+    with _no_collector():
+        return _read_run(run)
+
+
+def _read_run(run: RunDirectory) -> Summary:
     facts = read_facts(read_journal(run.journal))
     if not facts.run:
         raise JournalError(f"{run.journal} holds no record of a run; name a run directory, such as reports/latest")
-    timelines = read_timelines(lambda: read_journal(run.journal), worth_telling(facts))
+    timelines = read_timelines(partial(read_journal, run.journal), worth_telling(facts), facts.last_t)
     return summarise(facts, judge(facts), timelines)
+
+
+@contextmanager
+def _no_collector() -> Iterator[None]:
+    """Without Python's search for cycles: a million records make it look, and none of them is in a cycle."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def render(format: str, summary: Summary) -> str:
@@ -62,11 +99,11 @@ def write_reports(run: RunDirectory) -> Summary:
     """
     summary = read_run(run)
     for format, name in FILES.items():
-        _replace(run.path / name, render(format, summary))
+        replace(run.path / name, render(format, summary))
     return summary
 
 
-def _replace(path: Path, text: str) -> None:
+def replace(path: Path, text: str) -> None:
     """In one step, so that a reader never finds half a report. What cannot be encoded is written as an escape."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:

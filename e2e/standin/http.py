@@ -54,10 +54,11 @@ async def conversation(request: Request, uid: HttpUid, conversation_id: str) -> 
 async def search(request: Request, uid: HttpUid, body: Search) -> dict[str, Any]:
     items = _store(request).of_user(uid, body.per_page + 1, (body.page - 1) * body.per_page, query=body.query)
     more = len(items) > body.per_page
+    renamed = Faults(request.app.state.settings.faults).get("contract") == "renamed"
     return {
         "items": items[: body.per_page],
         "total_pages": body.page + more,
-        "current_page": body.page,
+        "page" if renamed else "current_page": body.page,
         "per_page": body.per_page,
     }
 

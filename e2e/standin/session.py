@@ -30,6 +30,7 @@ FLUSH_SECONDS = 0.6
 """How often segments are sent. The pace of the data: never scaled."""
 
 _FAULT_AFTER = 3.0  # s of audio after which a session fault strikes
+_LATE_READY = 0.2  # s by which `ready=late` is late
 _KEEP_ALIVE_BYTES = 2
 _REASONS = {
     1000: "normal_closure",
@@ -117,6 +118,8 @@ class Session:
         await self._pusher.conversation(self._keeper.current.id)
         self._log(f"Speaker ID: loaded 0 person embeddings {self._uid} {self.id}")
         self._recogniser = self._services.recogniser()
+        if self._faults.get("ready") == "late":
+            await asyncio.sleep(_LATE_READY)
         await self._status("ready", None)
         for work in (self._flush_regularly(), self._watch_conversation(), self._finalize(left_open)):
             self._spawn(work)

@@ -96,13 +96,33 @@ class Exercised:
         where = "1 process" if number == 1 else f"{number} processes"
         return f"import probe of {service}: {count} import statements in {where} (Python {pythons}){aside}"
 
+    @property
+    def watch(self) -> list[str]:
+        return list(dict.fromkeys(m for p in self.probes.values() for m in p.get("watch") or ()))
+
+    def never(self) -> list[str]:
+        """The watched modules that nothing imported."""
+        statements = self.statements.values()
+        return [m for m in self.watch if not any(s.exercises(m.removesuffix(".*")) for s in statements)]
+
+    def names(self, service: str) -> set[str]:
+        """What that service imported of its own and of the watched modules, wherever: `models.geolocation:Geolocation`.
+
+        Without file and line: those change with every edit.
+        """
+        found: set[str] = set()
+        watch = [m.removesuffix(".*") for m in self.watch]
+        for s in self.statements.values():
+            if s.service == service and (s.own or any(map(s.exercises, watch))):
+                found.update(f"{s.module}:{name}" for name in s.names)
+                found.update(() if s.names else (s.module,))
+        return found
+
     def summary(self) -> dict[str, Any]:
         """As in `run.json`: the watched imports, or those of the services' own modules where none is watched."""
-        watch = list(dict.fromkeys(m for p in self.probes.values() for m in p.get("watch") or ()))
-        rows, used = [], set()
+        watch, rows = self.watch, []
         for statement in self.statements.values():
             modules = [m for m in watch if statement.exercises(m.removesuffix(".*"))]
-            used.update(modules)
             if modules or (not watch and statement.own):
                 rows.append(_row(statement, modules or [statement.module]))
         rows.sort(key=lambda row: (row["module"], row["service"], row["file"], row["line"]))
@@ -113,7 +133,7 @@ class Exercised:
             "watch": watch,
             "rows": rows[:MAX_ROWS],
             "rows_left_out": max(0, len(rows) - MAX_ROWS) + self.left_out,
-            "never": [m for m in watch if m not in used],
+            "never": self.never(),
             "forgiven": [
                 {k: r.get(k) for k in ("service", "kind", "module", "name", "file", "line", "phase", "rule")}
                 for r in self.forgiven

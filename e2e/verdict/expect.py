@@ -23,6 +23,9 @@ LIFECYCLE = (
 )
 """What the backend's log says of one clean session."""
 
+SMALLEST_SHARE, SMALLEST_MS = 0.05, 1.0
+"""Of a latency, the smallest difference between two runs that matters."""
+
 PERCENTILES = {"p50": 50, "p90": 90, "p95": 95, "p99": 99}
 
 
@@ -170,6 +173,14 @@ def no_session_failed() -> Expectation:
 def protocol() -> Expectation:
     """No session said anything against the protocol of its service: no finding that is an error."""
     return Expectation("protocol")
+
+
+def no_regression(share: float = SMALLEST_SHARE, at_least: str | float = SMALLEST_MS / 1000) -> Expectation:
+    """Nothing is worse than in the run of `--baseline`; without one it is no check. Latencies that moved by less than
+    `share` of what they were, or by less than `at_least`, do not count. `--fail-on regression` adds it."""
+    if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 10:
+        raise ScenarioError(f"no_regression(share={share!r}): write a share such as 0.05 for 5 %")
+    return Expectation("regression", {"share": float(share), "ms": seconds(at_least) * 1000})
 
 
 def word_error_rate(below: float = 0.25) -> Expectation:

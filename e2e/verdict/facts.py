@@ -6,16 +6,20 @@ from typing import Any
 
 from e2e.verdict.audits import Audits
 from e2e.verdict.bounded import Bounded, BoundedCounter
+from e2e.verdict.contract import Contract
 from e2e.verdict.curves import QualityCurve
 from e2e.verdict.exercised import Exercised
 from e2e.verdict.findings import Findings
 from e2e.verdict.lag import Slope
 from e2e.verdict.lifecycle import Lifecycle
+from e2e.verdict.load_curves import LoadCurves
 from e2e.verdict.logs import ErrorLines, Excerpt, ImportProblems
 from e2e.verdict.metrics import REALTIME, Latencies
 from e2e.verdict.quality import Quality
+from e2e.verdict.samples import Samples
 from e2e.verdict.services import Service, ServiceLog, why_not_read
-from e2e.verdict.sessions import HEARTBEAT_SECONDS, Session
+from e2e.verdict.sessions import Session
+from e2e.verdict.state import HEARTBEAT_SECONDS
 from e2e.verdict.tally import Drains, Generator, Totals
 from e2e.verdict.transcript import Tape
 from e2e.verdict.webhooks import Webhooks
@@ -24,9 +28,19 @@ from e2e.verdict.words import WordErrors
 Record = dict[str, Any]
 
 
+def wordless(run: Record) -> bool:
+    """See `Facts.wordless`; of the `run` record."""
+    return (run.get("target") or {}).get("recogniser") == "vad"
+
+
 @dataclass(slots=True)
 class Facts:
-    """What a run did. Collections are bounded; where there was more, the collection says how much."""
+    """What a run did. Collections are bounded; where there was more, the collection says how much.
+
+    `heard` has the word error rate in percent, by session and, as stretches, by utterance. `baseline` are the records
+    that tell of the run that this one is compared with (`e2e.verdict.digest`).
+    `running`: they are looked at while it still goes.
+    """
 
     run: Record = field(default_factory=dict)
     tapes: list[Tape] = field(default_factory=list)
@@ -35,6 +49,8 @@ class Facts:
     logs: dict[str, ServiceLog] = field(default_factory=dict)
     excerpt: Excerpt = field(default_factory=Excerpt)
     endpoints: Bounded[Record] = field(default_factory=lambda: Bounded(500))
+    contract: Contract = field(default_factory=Contract)
+    baseline: list[Record] = field(default_factory=list)
     auth: Bounded[Record] = field(default_factory=lambda: Bounded(100))
     sessions: dict[str, Session] = field(default_factory=dict)
     folded: int = 0
@@ -48,8 +64,11 @@ class Facts:
     latencies: Latencies = field(default_factory=Latencies)
     paces: set[str] = field(default_factory=set)
     words: WordErrors = field(default_factory=WordErrors)
+    heard: Samples = field(default_factory=Samples)
+    utterances: int = 0
     quality: Quality = field(default_factory=Quality)
     curve: QualityCurve = field(default_factory=QualityCurve)
+    load: LoadCurves = field(default_factory=LoadCurves)
     lag: Slope = field(default_factory=Slope)
     events: Bounded[Record] = field(default_factory=lambda: Bounded(1000))
     lifecycle: Lifecycle = field(default_factory=Lifecycle)
@@ -66,6 +85,7 @@ class Facts:
     checks: Bounded[Record] = field(default_factory=lambda: Bounded(500))
     end: Record | None = None
     last_t: float = 0.0
+    running: bool = False
 
     @property
     def stream(self) -> list[Session]:
@@ -75,6 +95,13 @@ class Facts:
     @property
     def probes(self) -> list[Session]:
         return [s for s in self.sessions.values() if s.probe]
+
+    @property
+    def expectations(self) -> list[Record]:
+        return [e for e in self.run.get("expectations") or () if isinstance(e, dict)]
+
+    def expectation(self, check: str) -> Record | None:
+        return next((e for e in self.expectations if e.get("check") == check), None)
 
     @property
     def interrupted(self) -> bool:
@@ -87,6 +114,8 @@ class Facts:
     @property
     def cut_short(self) -> str | None:
         """Why the run did not do all that it meant to; None for a run that came to its own end."""
+        if self.running:
+            return "the run is still going"
         if self.end is None:
             return "the journal ends before the run did"
         return "the run was interrupted" if self.interrupted else None
@@ -99,7 +128,7 @@ class Facts:
     @property
     def wordless(self) -> bool:
         """Whether the target says only that there was speech: the stand-in's recogniser for load writes no words."""
-        return (self.run.get("target") or {}).get("recogniser") == "vad"
+        return wordless(self.run)
 
     @property
     def heartbeat(self) -> float:

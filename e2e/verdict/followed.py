@@ -9,7 +9,7 @@ from e2e.verdict.facts import Facts
 from e2e.verdict.findings import Findings
 from e2e.verdict.metrics import METRICS, Latencies
 from e2e.verdict.sessions import Session
-from e2e.verdict.transcript import Tape, tape_named
+from e2e.verdict.transcript import Tape, tape_played
 from e2e.verdict.understanding import AGAIN, BEHIND_SECONDS
 
 Record = dict[str, Any]
@@ -30,7 +30,7 @@ class Followed(dict[str, Session]):
 
     def __init__(self) -> None:
         super().__init__()
-        self.latencies = Latencies(in_series=frozenset())
+        self.latencies = Latencies(in_series=frozenset(), in_blocks=False)
         self.findings = Findings()
         self.whole: set[str] = set()
         self._pace, self._heartbeat = "realtime", 10.0
@@ -43,7 +43,7 @@ class Followed(dict[str, Session]):
 
     def begin(self, sid: str, record: Record) -> None:
         """A session connects."""
-        self[sid] = Session(sid, str(record.get("kind") or "listen"), self._pace, heartbeat=self._heartbeat)
+        self[sid] = Session(sid, str(record.get("kind") or "listen"), 0, self._pace, heartbeat=self._heartbeat)
         self._opening[record.get("device")] = sid
         if len(self.whole) < FOLLOWED:
             self.whole.add(sid)
@@ -87,6 +87,6 @@ class Followed(dict[str, Session]):
             self.findings.sent(session, record)
 
     def stream(self, session: Session, record: Record, tapes: list[Tape]) -> None:
-        session.stream(record, lambda name, planned: tape_named(tapes, name, planned), self.latencies)
+        session.stream(record, lambda name, planned: tape_played(tapes, name, planned), self.latencies)
         if session.sid in self.whole:
             self.findings.stream(session, record)

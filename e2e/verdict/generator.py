@@ -4,7 +4,6 @@ from dataclasses import dataclass, field
 
 from e2e.verdict.facts import Facts
 from e2e.verdict.metrics import REALTIME
-from e2e.verdict.sessions import chunk_ms
 from e2e.verdict.tally import MAX_LATE_SHARE, SATURATED
 
 SATURATED_SECONDS = 3
@@ -44,7 +43,7 @@ def judge_generator(facts: Facts) -> GeneratorHealth:
     generator = facts.generator
     if (not paced and not facts.folded) or not (generator.sent or generator.samples):
         return GeneratorHealth(None)
-    chunk = min((chunk_ms(s) for s in paced), default=100.0)
+    chunk = min((s.chunk_ms for s in paced), default=100.0)
     late = generator.late / generator.sent if generator.sent else 0.0
     reasons, resources = [], []
     if late > MAX_LATE_SHARE:

@@ -4,13 +4,16 @@ from dataclasses import dataclass
 from typing import Literal
 
 from e2e.errors import ExitCode
-from e2e.verdict.check import Check, why_no_session
+from e2e.verdict.check import Check, Params, Status, bounded, why_no_session
 from e2e.verdict.checks import all_checks
 from e2e.verdict.checks_services import died_of
+from e2e.verdict.compare import Comparison, compare
+from e2e.verdict.digest import REGRESSION, Digest
 from e2e.verdict.facts import Facts
 from e2e.verdict.generator import GeneratorHealth, judge_generator
+from e2e.verdict.moved import Smallest
 
-Value = Literal["pass", "fail", "inconclusive", "invalid"]
+Value = Literal["pass", "fail", "inconclusive", "invalid", "running"]
 
 
 @dataclass(slots=True)
@@ -20,6 +23,7 @@ class Verdict:
     sentence: str
     checks: list[Check]
     generator: GeneratorHealth
+    comparison: Comparison | None = None
 
     def of(self, status: str) -> list[Check]:
         return [c for c in self.checks if c.status == status]
@@ -28,12 +32,44 @@ class Verdict:
 def judge(facts: Facts) -> Verdict:
     """The exit code is the first that holds of 130, 1, 5, 3, 4, 0 (2, wrong usage, leaves no journal)."""
     checks, generator = all_checks(facts), judge_generator(facts)
+    if facts.running:
+        return Verdict("running", ExitCode.INCONCLUSIVE, _so_far(facts, checks), checks, generator)
     if facts.imports.total or died_of(facts):
         # A cause was seen, so nothing is "just not there" any more.
         for check in checks:
             check.unreachable = False
     value, code = _value(facts, checks, generator)
-    return Verdict(value, code, _sentence(facts, checks, generator, value, code), checks, generator)
+    expected = facts.expectation(REGRESSION)
+    comparison = _compared(facts, checks, generator, value, expected or {})
+    if comparison is not None and expected is not None:
+        # Of a target that was not there, whatever holds no more is no cause of its own.
+        checks.append(_regression(comparison, unreachable=code is ExitCode.UNREACHABLE))
+        value, code = _value(facts, checks, generator)
+    return Verdict(value, code, _sentence(facts, checks, generator, value, code), checks, generator, comparison)
+
+
+def digest(facts: Facts, verdict: Verdict) -> Digest:
+    """What another run is compared with."""
+    return Digest.of(facts, verdict.checks, verdict.generator, verdict.value)
+
+
+def _compared(
+    facts: Facts, checks: list[Check], generator: GeneratorHealth, value: Value, params: Params
+) -> Comparison | None:
+    """With the baseline that the journal holds, if it holds one."""
+    if not facts.baseline:
+        return None
+    before = Digest()
+    for record in facts.baseline:
+        before.take(record)
+    smallest = Smallest(**{k: params[k] for k in ("share", "ms") if isinstance(params.get(k), int | float)})
+    return compare(before, Digest.of(facts, checks, generator, value), smallest)
+
+
+def _regression(comparison: Comparison, *, unreachable: bool) -> Check:
+    lines = [f"{change.what}{f': {change.detail}' if change.detail else ''}" for change in comparison.worse]
+    status: Status = "fail" if comparison.regression else "pass"
+    return Check(REGRESSION, status, comparison.sentence, bounded(lines), unreachable)
 
 
 def _value(facts: Facts, checks: list[Check], generator: GeneratorHealth) -> tuple[Value, ExitCode]:
@@ -51,6 +87,15 @@ def _value(facts: Facts, checks: list[Check], generator: GeneratorHealth) -> tup
     if failed or (open_questions and _nobody_there(facts)):
         return "fail", ExitCode.UNREACHABLE
     return ("inconclusive", ExitCode.INCONCLUSIVE) if open_questions else ("pass", ExitCode.PASS)
+
+
+def _so_far(facts: Facts, checks: list[Check]) -> str:
+    failed = [c for c in checks if c.status == "fail"]
+    hold = sum(c.status == "pass" for c in checks)
+    head = f"The run is still going, for {facts.last_t:.0f} s now. So far {hold} of {len(checks)} checks hold"
+    if not failed:
+        return f"{head}, and none failed."
+    return f"{head}, and {len(failed)} failed: {failed[0].name}, {failed[0].detail}."
 
 
 def _ended_badly(facts: Facts) -> bool:

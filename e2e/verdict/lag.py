@@ -1,5 +1,6 @@
 """Transcript lag: how far what was heard is behind what was said, each second, and whether it grows."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 SAMPLE_SECONDS = 1.0
@@ -36,11 +37,11 @@ class Samples:
         self.due = start + SAMPLE_SECONDS
         self._base = start - offset
 
-    def until(self, t: float, at) -> None:
-        """Take the samples that were due before `t`; `at(due)` is the histogram of that instant, in ms."""
+    def until(self, t: float, add: Callable[[float, float], None]) -> None:
+        """Take the samples that were due before `t`; `add(due, ms)` counts each."""
         while self.due < t:
             lag = self.due - self._base - self.cursor
-            at(self.due).add(lag * 1000)
+            add(self.due, lag * 1000)
             self._sum(self.due - self._base, lag)
             self.due += SAMPLE_SECONDS
 

@@ -21,7 +21,7 @@ from e2e.verdict.logs import ErrorLines, ImportProblems
 from e2e.verdict.metrics import Latencies
 from e2e.verdict.services import Service
 from e2e.verdict.tally import Generator
-from e2e.verdict.transcript import Tape, tape_named
+from e2e.verdict.transcript import Tape, tape_played
 
 Record = dict[str, Any]
 
@@ -331,7 +331,7 @@ class LiveFigures:
             self._plan(stream, -1)
 
     def _stream_of(self, record: Record, kind: str) -> _Stream:
-        tape = tape_named(self._tapes, record["tape"], record["planned"])
+        tape = tape_played(self._tapes, record["tape"], record["planned"])
         per_piece = max(1, round(1000 / (tape.chunk_ms if tape else 100.0))) if kind == "pusher" else 1
         interval = (record.get("interval_ms") or 0.0) / 1000
         if not interval:

@@ -2,6 +2,7 @@
 
 from e2e.record.histogram import Histogram
 from e2e.record.series import Series
+from e2e.verdict.samples import STRETCH_SECONDS, Samples
 
 REALTIME = "realtime"
 
@@ -57,18 +58,28 @@ IN_SERIES = frozenset(
 
 
 class Latencies(dict[str, Histogram]):
-    """Histograms by metric, made when first needed; those of `in_series` are there once `close` was called."""
+    """Histograms by metric, made when first needed; those of `in_series` are there once `close` was called.
 
-    def __init__(self, in_series: frozenset[str] = IN_SERIES) -> None:
+    `samples` holds the same in blocks, to be compared with another run, unless that is not wanted (`in_blocks`).
+    """
+
+    def __init__(self, in_series: frozenset[str] = IN_SERIES, in_blocks: bool = True) -> None:
         super().__init__()
-        self._in_series = in_series
+        self._in_series, self._in_blocks = in_series, in_blocks
         self.series: dict[str, Series[Histogram]] = {}
+        self.samples: dict[str, Samples] = {}
 
-    def add(self, metric: str, ms: float | None, t: float) -> None:
-        """Count a duration that became known `t` seconds after the run began. None: it is not known."""
+    def add(self, metric: str, ms: float | None, t: float, number: int) -> None:
+        """Count a duration of session `number` that became known `t` s after the run began. None: it is not known."""
         if ms is None:
             return
         self.at(metric, t).add(ms)
+        if not self._in_blocks:
+            return
+        samples = self.samples.get(metric)
+        if samples is None:
+            samples = self.samples[metric] = Samples()
+        samples.add(ms, number, int(t // STRETCH_SECONDS))
 
     def at(self, metric: str, t: float) -> Histogram:
         """Where durations of that metric that become known at `t` are counted."""

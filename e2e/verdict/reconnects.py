@@ -24,13 +24,14 @@ class Reconnects:
     def ready(self, session: Session, t: float, latencies: Latencies) -> None:
         before = self._before.get(session.sid)
         if before is not None and before.ended is not None and session.pace == REALTIME:
-            latencies.add("reconnect_downtime", (t - before.ended) * 1000, t)
+            latencies.add("reconnect_downtime", (t - before.ended) * 1000, t, session.number)
 
     def playing(self, session: Session, latencies: Latencies) -> None:
         before = self._before.pop(session.sid, None)
         if before is not None and before.plays and session.plays and session.pace == before.pace == REALTIME:
             play = session.plays[-1]
-            latencies.add("reconnect_audio_gap", (play.start - before.plays[-1].over) * 1000, play.start)
+            gap = play.start - before.plays[-1].over
+            latencies.add("reconnect_audio_gap", gap * 1000, play.start, session.number)
 
     def ended(self, session: Session) -> None:
         before = self._before.pop(session.sid, None)

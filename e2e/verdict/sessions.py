@@ -1,29 +1,16 @@
 """One session as its records tell it: events, plays, messages, close codes, and the latencies that they allow."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from typing import Any
 
-from e2e.verdict.bounded import BoundedCounter
-from e2e.verdict.compared import Comparison
-from e2e.verdict.lag import Samples
-from e2e.verdict.memories import TOLD, Told
+from e2e.verdict.memories import TOLD
 from e2e.verdict.metrics import ANY_PACE, REALTIME, STEPS, Latencies
-from e2e.verdict.quality import Quality
-from e2e.verdict.transcript import Segment, Tape, Transcript, says_something, segments_of
-from e2e.verdict.words import WordErrors
-
-Record = dict[str, Any]
-
-MAX_AHEAD = 1.0
-"""Seconds by which the end of a first segment may lie after the audio that was due: recognisers round and pad."""
+from e2e.verdict.plays import Play
+from e2e.verdict.state import Record, SessionState
+from e2e.verdict.transcript import Segment, Tape, says_something, segments_of
 
 TAIL_SECONDS = 15.0
 """After the last audio of a session: a transcript that comes later is no part of its finalisation."""
-
-HEARTBEAT_SECONDS = 10.0
-
-MAX_IDS = 100
 
 _BEGINNINGS = frozenset(
     {"handler_started", "conversation_created", "conversation_resumed", "lifecycle_manager_started"}
@@ -33,165 +20,10 @@ _MAX_PLAYS = 200
 _MAX_REQUESTS = 1000
 
 
-@dataclass(slots=True)
-class Play:
-    """One tape played in a session. `start` is S, `offset` the seconds of audio that the session sent before it."""
+class Session(SessionState):
+    """Takes the records of one session, in their order."""
 
-    tape: Tape | None
-    tape_name: str
-    planned: int
-    pace: str
-    interval_ms: float
-    start: float
-    offset: float
-    sent: int | None = None
-    seconds: float | None = None
-    last_send: float | None = None
-    realtime_factor: float | None = None
-
-    @property
-    def due(self) -> float:
-        """The intended send instant of the last chunk that was sent (`t`), as far as known."""
-        pieces = self.planned if self.sent is None else self.sent
-        per_piece = max(1, round(self.interval_ms / _chunk_ms(self))) if self.pace == REALTIME else 1
-        return self.start + max(0, -(-pieces // per_piece) - 1) * self.interval_ms / 1000
-
-    @property
-    def over(self) -> float:
-        """The instant (`t`) at which the last of its audio was due to have been spoken, in real time."""
-        return self.start + (self.planned if self.sent is None else self.sent) * _chunk_ms(self) / 1000
-
-
-@dataclass(slots=True, eq=False)
-class Session:
-    """`probe`: a service looked at alone, not the stream. `pace` is the run's until the session plays a tape.
-
-    `transcripts` counts the messages that hold words. `events` are the life-cycle lines of its own: `named` says that
-    one gives its user, `server_session` is the id that the service gave it, `logged_code` the close code that it saw.
-    `shift` is how many seconds the first segment's end lies after the audio that was due when it came. `left` is why
-    the load, not its script, ended it; what it had not done by then is no failure of it. `heartbeat` is the interval
-    (s) in which pings should come. `quality`, `words` and `history` are known once it has ended; of a long one,
-    what was heard up to `settled_to` (seconds of its audio) is in them already, and it keeps `next_cut` segments until
-    more of it is settled.
-    """
-
-    sid: str
-    kind: str
-    pace: str = REALTIME
-    uid: str | None = None
-    device: Any = None
-    probe: bool = False
-    url: str | None = None
-    began: float = 0.0
-    opened: float | None = None
-    connect_ms: float | None = None
-    handshake_ms: float | None = None
-    ready_ms: float | None = None
-    failed: Record | None = None
-    closed: Record | None = None
-    ended: float | None = None
-    left: str | None = None
-    plays: list[Play] = field(default_factory=list)
-    messages: BoundedCounter = field(default_factory=BoundedCounter)
-    sent_kinds: BoundedCounter = field(default_factory=BoundedCounter)
-    transcript: Transcript = field(default_factory=Transcript)
-    transcripts: int = 0
-    first_transcript: float | None = None
-    last_transcript: float | None = None
-    last_ping: float | None = None
-    ping_gap: float | None = None
-    heartbeat: float = HEARTBEAT_SECONDS
-    last_step: float | None = None
-    processing: dict[str, float] = field(default_factory=dict)
-    lag: Samples = field(default_factory=Samples)
-    requests: dict[str, float] = field(default_factory=dict)
-    requested: int = 0
-    processed: int = 0
-    refusals: list[str] = field(default_factory=list)
-    conversation: Record | None = None
-    compared: Comparison = field(default_factory=Comparison)
-    told: Told = field(default_factory=Told)
-    events: set[str] = field(default_factory=set)
-    named: bool = False
-    server_session: str | None = None
-    logged_code: int | None = None
-    resumed: bool = False
-    shift: float | None = None
-    quality: Quality | None = None
-    words: WordErrors | None = None
-    history: list[tuple[str, Segment]] = field(default_factory=list)
-    settled_to: float = 0.0
-    next_cut: int = 0
-    segment_ids: set[str] = field(default_factory=set)
-    text: str = ""
-    reference: str | None = None
-
-    # -- what it amounts to ------------------------------------------------------------------------------------
-
-    @property
-    def reached(self) -> bool:
-        """Whether the service was there for it: ready (listen), or open (pusher, which announces nothing)."""
-        return self.ready_ms is not None if self.kind == "listen" else self.opened is not None
-
-    @property
-    def close_code(self) -> int | None:
-        return self.closed.get("code") if self.closed else None
-
-    @property
-    def planned(self) -> int:
-        plays = sum(p.planned for p in self.plays)
-        return max(plays, (self.closed or {}).get("chunks_planned") or 0)
-
-    @property
-    def sent(self) -> int | None:
-        """Chunks sent; None when the journal ends before it says so."""
-        if self.closed is not None and self.closed.get("chunks_sent") is not None:
-            return self.closed["chunks_sent"]
-        if any(p.sent is None for p in self.plays):
-            return None
-        return sum(p.sent or 0 for p in self.plays)
-
-    @property
-    def unsent(self) -> int:
-        """Chunks that it owes: planned, not sent, and not given up because the load ended it."""
-        if self.left is not None and self.closed is not None:
-            return 0
-        return max(0, self.planned - (self.sent or 0))
-
-    @property
-    def dropped(self) -> bool:
-        """Whether the load ended it before it did anything, so that there was no handshake to close with."""
-        if self.left is None or self.failed is not None or self.plays:
-            return False
-        closed = self.closed or {}
-        return self.opened is None or (closed.get("by") == "lost" and closed.get("sent_code") is None)
-
-    @property
-    def displaced(self) -> bool:
-        """Whether its segment times do not count from its own first audio, so that none of them is a latency."""
-        return self.resumed or (self.shift or 0.0) > MAX_AHEAD
-
-    @property
-    def problem(self) -> str | None:
-        """What went wrong with it, in words; None for a session that ended as it should, or has not ended."""
-        if self.failed is not None:
-            reason, error = self.failed.get("reason") or "failed", self.failed.get("error")
-            return f"{reason}: {error}" if error else str(reason)
-        if self.dropped:
-            return None
-        code, by, words = self.close_code, (self.closed or {}).get("by"), (self.closed or {}).get("reason")
-        unsent = self.unsent > 0
-        if by not in ("server", "lost") or (code in (1000, 1001) and not unsent):
-            return None
-        who, why = "server" if by == "server" else "network", f" {words}" if words else ""
-        return f"closed by the {who} with {code}{why}{f' after {self.sent or 0} of {self.planned} chunks' * unsent}"
-
-    @property
-    def unreachable(self) -> bool:
-        """It failed because the target was not there or never got ready, and the target named no cause of its own."""
-        return not self.reached and self.problem is not None and self.close_code != 1011
-
-    # -- records -----------------------------------------------------------------------------------------------
+    __slots__ = ()
 
     def event(self, record: Record, latencies: Latencies) -> None:
         event = record.get("event")
@@ -221,7 +53,7 @@ class Session:
             self.pace = str(record.get("pace") or REALTIME)
             if len(self.plays) < _MAX_PLAYS:
                 name, planned = str(record.get("tape")), int(record.get("planned") or 0)
-                offset = sum((p.sent or p.planned) * _chunk_ms(p) / 1000 for p in self.plays)
+                offset = sum((p.sent or p.planned) * p.chunk_ms / 1000 for p in self.plays)
                 interval, start = float(record.get("interval_ms") or 100), record.get("start")
                 start = record["t"] if start is None else start
                 self.plays.append(Play(tape_of(name, planned), name, planned, self.pace, interval, start, offset))
@@ -327,7 +159,7 @@ class Session:
         if not self.transcript.ids and not (play.tape and play.tape.utterances):
             return
         self.lag.cursor = self.transcript.cursor if cursor is None else cursor
-        self.lag.until(min(t, play.over), lambda due: latencies.at("transcript_lag", due))
+        self.lag.until(min(t, play.over), lambda due, ms: latencies.add("transcript_lag", ms, due, self.number))
 
     def _pinged(self, t: float, latencies: Latencies) -> None:
         if self.last_ping is not None:
@@ -369,13 +201,6 @@ class Session:
                 if onset is not None:
                     self._measure(latencies, "first_segment_speech", (t - play.start - onset) * 1000, t)
 
-    def due(self, audio_seconds: float, t: float) -> float | None:
-        """The instant at which that second of the audio was due, as seen at `t`: plays may have pauses between them."""
-        for play in reversed(self.plays):
-            if play is self.plays[0] or (play.start <= t and audio_seconds >= play.offset):
-                return play.start + audio_seconds - play.offset
-        return None
-
     def _answer(self, data: dict[str, Any], t: float, latencies: Latencies) -> None:
         conversation = str(data.get("conversation_id"))
         if data.get("error") or data.get("success") is False:
@@ -389,13 +214,4 @@ class Session:
 
     def _measure(self, latencies: Latencies, metric: str, ms: float | None, t: float) -> None:
         if not self.probe and (metric in ANY_PACE or self.pace == REALTIME):
-            latencies.add(metric, ms, t)
-
-
-def _chunk_ms(play: Play) -> float:
-    return play.tape.chunk_ms if play.tape else 100.0
-
-
-def chunk_ms(session: Session) -> float:
-    """The shortest chunk that a session played, in ms of its audio (a pusher session sends a second at once)."""
-    return min((max(p.interval_ms, p.tape.chunk_ms if p.tape else 0.0) for p in session.plays), default=100.0)
+            latencies.add(metric, ms, t, self.number)

@@ -6,7 +6,8 @@ from difflib import SequenceMatcher
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from e2e.verdict.sessions import REALTIME, Session
+from e2e.verdict.metrics import REALTIME
+from e2e.verdict.sessions import Session
 from e2e.verdict.transcript import normalise
 
 MIN_SHARE = 0.5

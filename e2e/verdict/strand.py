@@ -5,7 +5,8 @@ from typing import Any
 
 from e2e.verdict.entries import CLIENT, SERVER, Entries, Entry, cut, spread
 from e2e.verdict.join import Life
-from e2e.verdict.sessions import MAX_AHEAD, REALTIME
+from e2e.verdict.metrics import REALTIME
+from e2e.verdict.state import MAX_AHEAD
 from e2e.verdict.steps import Steps
 from e2e.verdict.transcript import says_something, segments_of
 

@@ -11,13 +11,13 @@ from e2e.verdict.checks_lifecycle import event_seen
 from e2e.verdict.checks_services import RIGHT, auth_status, endpoint_status, endpoint_words, stands_on
 from e2e.verdict.expect import LIFECYCLE
 from e2e.verdict.facts import Facts
-from e2e.verdict.fold import MAX_SESSIONS
+from e2e.verdict.fold_sessions import MAX_SESSIONS
 from e2e.verdict.judge import Verdict
 from e2e.verdict.limits import latency_limits, not_shown
 from e2e.verdict.logs import AUDIT, LogLine
 from e2e.verdict.sessions import Session
 from e2e.verdict.stored import by_user, wrong_with
-from e2e.verdict.summary_speech import heartbeat, lag, latencies, series, transcript, understood
+from e2e.verdict.summary_speech import heartbeat, histograms, lag, latencies, series, transcript, understood
 from e2e.verdict.tally import MOST, MOST_PLAYING
 
 SCHEMA = 1
@@ -46,13 +46,15 @@ def summarise(facts: Facts, verdict: Verdict, timelines: Sequence[dict[str, Any]
         "command": list(run.get("command") or ()),
         "options": run.get("options") or {},
         "pace": next(iter(sorted(facts.paces)), facts.pace),
-        "ended": (facts.end or {}).get("reason") or "did not end by itself",
+        "ended": (facts.end or {}).get("reason") or ("still going" if facts.running else "did not end by itself"),
         "verdict": verdict.value,
         "exit_code": int(verdict.exit_code),
         "sentence": verdict.sentence,
         "checks": [check.to_dict() for check in verdict.checks],
+        "comparison": verdict.comparison.to_dict() if verdict.comparison else None,
         "counters": _counters(facts),
         "latency_ms": latencies(facts, verdict),
+        "histograms": histograms(facts, verdict),
         "latency_note": latency_limits(facts, verdict),
         "transcript_lag": lag(facts, verdict),
         "heartbeat": heartbeat(facts),
@@ -241,7 +243,7 @@ def _plain(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def _tape(facts: Facts, tape: Any) -> dict[str, Any]:
-    names = ("name", "description", "codec", "sample_rate", "chunk_ms", "chunks", "seconds")
+    names = ("name", "description", "codec", "sample_rate", "chunk_ms", "chunks", "seconds", "envelope")
     plays = [p for s in facts.stream for p in s.plays if p.tape is tape]
     factors = [p.realtime_factor for p in plays if p.realtime_factor]
     return {

@@ -3,6 +3,7 @@
 from typing import Any
 
 from e2e.record.histogram import Histogram
+from e2e.verdict.bins import bins
 from e2e.verdict.curves import rounded
 from e2e.verdict.facts import Facts
 from e2e.verdict.judge import Verdict
@@ -48,7 +49,13 @@ def series(facts: Facts, verdict: Verdict) -> dict[str, Any]:
                 "count": [h.count for _, h in points],
                 **{f"p{p}": [_ms(h, p) for _, h in points] for p in SERIES_PERCENTILES},
             }
-    return {"latency_ms": columns, "quality": facts.curve.to_dict()}
+    return {"load": facts.load.to_dict(), "latency_ms": columns, "quality": facts.curve.to_dict()}
+
+
+def histograms(facts: Facts, verdict: Verdict) -> dict[str, Any]:
+    """Bins by metric: see `e2e.verdict.bins`."""
+    known = ((metric, facts.latencies.get(metric)) for metric in _claimed(facts, verdict))
+    return {metric: bins(h) for metric, h in known if h is not None and h.count}
 
 
 def _ms(histogram: Histogram, p: int) -> float | None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from e2e.record.histogram import Histogram
 from e2e.verdict.bounded import Bounded
+from e2e.verdict.sessions import Session
 
 Record = dict[str, Any]
 
@@ -52,6 +53,33 @@ class Totals:
     ping_gap: float | None = None
     probes: int = 0
     probe_chunks: int = 0
+
+    def settle(self, session: Session, *, closed: bool) -> None:
+        """Count a session of the stream, once; `closed`: its last record came."""
+        record = session.closed or {}
+        self.sessions += 1
+        self.connected += session.opened is not None
+        self.reached += session.reached
+        self.planned += session.planned
+        self.sent += session.sent or 0
+        self.transcripts += session.transcripts
+        self.displaced += session.displaced
+        self.left += session.left is not None
+        self.left_chunks += max(0, session.planned - (session.sent or 0) - session.unsent)
+        self.bytes += record.get("bytes_sent") or 0
+        self.unsettled += bool(session.plays) and not closed
+        backlog = record.get("backlog_max_bytes") or 0
+        self.backlog = max(self.backlog, backlog)
+        if session.sent and record.get("bytes_sent"):
+            self.backlog_chunks = max(self.backlog_chunks, backlog * session.sent / record["bytes_sent"])
+        self.ids += session.transcript.ids
+        self.revisions += session.transcript.revisions
+        self.deleted += session.transcript.deleted
+        self.out_of_order += session.transcript.out_of_order
+        if session.kind == "listen" and session.ping_gap is not None:
+            self.ping_gap = max(self.ping_gap or 0.0, session.ping_gap)
+        if record.get("code") is not None:
+            self.close_codes[str(record["code"])] += 1
 
 
 @dataclass(slots=True)

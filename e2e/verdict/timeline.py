@@ -5,18 +5,21 @@ asked for are kept, and of those no more than `e2e.verdict.entries` allows.
 """
 
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from e2e.verdict.audible import Audible
 from e2e.verdict.entries import Entry
-from e2e.verdict.facts import Facts
+from e2e.verdict.facts import Facts, wordless
 from e2e.verdict.join import GRACE_SECONDS, Life, Roster
 from e2e.verdict.strand import Line, Strand
+from e2e.verdict.transcript import Tape, tape_played
 
 Record = dict[str, Any]
-Journal = Callable[[], Iterable[Record]]
-"""Reads the records of a journal from its start, each time that it is called."""
+Journal = Callable[[Container[str]], Iterable[Record]]
+"""Reads the records of a journal from its start, each time that it is called. Messages of other sessions than those
+that it is called with may be left out."""
 
 MAX_FAILED, MAX_CLEAN = 4, 2
 """Of the sessions that a report shows."""
@@ -58,23 +61,25 @@ def worth_telling(facts: Facts) -> dict[str, str | None]:
     return {s.sid: s.uid for s in (*failed, *clean)}
 
 
-def read_timelines(journal: Journal, wanted: dict[str, str | None]) -> list[dict[str, Any]]:
-    """The timelines of sessions (sid -> uid), in that order. A session that is not there is left out.
+def read_timelines(journal: Journal, wanted: dict[str, str | None], last_t: float = 0.0) -> list[dict[str, Any]]:
+    """The timelines of sessions (sid -> uid), in that order. A session that is not there is left out. `last_t`: of the
+    journal, as far as known.
 
     Each has `sid`, `uid`, `kind`, `began`, `ended`, `server_session`, `conversations`, `steps` (`from`, `to`, `ms`: the
     time between two that belong together), `entries` (`t`, `since_ms` since the entry before, `where`, `what`,
-    `detail`; where it applies `count` and `until`, `bad`, `ambiguous`), and `left_out`, the entries without room.
+    `detail`; where it applies `count` and `until`, `bad`, `ambiguous`), and `left_out`, the entries without room; and
+    what could be heard of it, as `Audible.to_dict` says.
     """
     if not wanted:
         return []
     roster = Roster(wanted.values())
-    for record in journal():
+    for record in journal(roster.lives):
         roster.take(record)
     roster.settle()
-    reader = _Reader(roster, {sid: Strand(roster.lives[sid]) for sid in wanted if sid in roster.lives})
-    for record in journal():
+    reader = _Reader(roster, {sid: Strand(roster.lives[sid]) for sid in wanted if sid in roster.lives}, last_t)
+    for record in journal(wanted):
         reader.take(record)
-    return [_summary(roster, strand) for strand in reader.finish()]
+    return [_summary(roster, strand) | reader.audible[strand.life.sid].to_dict() for strand in reader.finish()]
 
 
 def _summary(roster: Roster, strand: Strand) -> dict[str, Any]:
@@ -122,13 +127,14 @@ class _Around:
 class _Reader:
     """The second reading: each record to the strand whose it is."""
 
-    def __init__(self, roster: Roster, strands: dict[str, Strand]) -> None:
+    def __init__(self, roster: Roster, strands: dict[str, Strand], last_t: float) -> None:
         self._roster, self._strands = roster, strands
         self._around = _Around()
-        self._chunk_ms: dict[str, float] = {}
+        self.audible = {sid: Audible(sid, strand.life.kind) for sid, strand in strands.items()}
+        self._tapes: list[Tape] = []
         self._line: dict[str, Line] = {}  # of each service, the last: what it means is told right after it
         self._recent: OrderedDict[tuple[str, Any], list[Entry]] = OrderedDict()
-        self._last_t = 0.0
+        self._last_t = last_t
 
     def take(self, record: Record) -> None:
         self._last_t = max(self._last_t, record["t"])
@@ -146,27 +152,37 @@ class _Reader:
             strand.finish(self._last_t)
         return self._strands.values()
 
+    def run(self, record: Record) -> None:
+        for audible in self.audible.values():
+            audible.wordless = wordless(record)
+
     # -- of one session ----------------------------------------------------------------------------------------
 
     def session(self, record: Record) -> None:
         self._around.take(record)
         if strand := self._strands.get(str(record.get("sid"))):
             strand.session(record)
+            self.audible[strand.life.sid].session(record)
 
     def tape(self, record: Record) -> None:
-        if len(self._chunk_ms) < 1000:
-            self._chunk_ms[str(record.get("name"))] = float(record.get("chunk_ms") or 100)
+        if len(self._tapes) < 1000:
+            self._tapes.append(Tape.from_record(record))
 
     def stream(self, record: Record) -> None:
         strand = self._strands.get(str(record.get("sid")))
-        if strand is not None and record.get("event") == "begin":
-            strand.begins(record, self._chunk_ms.get(str(record.get("tape")), 100.0))
-        elif strand is not None:
+        if strand is None:
+            return
+        self.audible[strand.life.sid].stream(record, self._tapes)
+        if record.get("event") == "begin":
+            tape = tape_played(self._tapes, str(record.get("tape")), int(record.get("planned") or 0))
+            strand.begins(record, tape.chunk_ms if tape else 100.0)
+        else:
             strand.ends(record)
 
     def message(self, record: Record) -> None:
         if strand := self._strands.get(str(record.get("sid"))):
             strand.message(record)
+            self.audible[strand.life.sid].message(record)
 
     def sent(self, record: Record) -> None:
         if strand := self._strands.get(str(record.get("sid"))):
@@ -236,5 +252,17 @@ class _Reader:
             entry.what, entry.plural, entry.bad = "import error", "import errors", True
 
 
-_KINDS = ("session", "tape", "stream", "message", "sent", "conversation", "device", "log", "lifecycle", "import_error")
+_KINDS = (
+    "run",
+    "session",
+    "tape",
+    "stream",
+    "message",
+    "sent",
+    "conversation",
+    "device",
+    "log",
+    "lifecycle",
+    "import_error",
+)
 _HANDLERS = {kind: getattr(_Reader, kind) for kind in _KINDS}

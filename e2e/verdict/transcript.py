@@ -1,7 +1,7 @@
 """What was heard and what was said: the segments of a session with their history, and the tapes that it played."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -167,7 +167,8 @@ def says_something(item: dict[str, Any]) -> bool:
 class Tape:
     """What was played, as the journal tells it: chunks of `chunk_ms`, and the text that a listener should hear.
 
-    `partial` is the stretch (s) of an utterance that the tape's end cuts off; it is in no reference.
+    `partial` is the stretch (s) of an utterance that the tape's end cuts off; it is in no reference. `envelope` holds
+    the least and the greatest sample of equal stretches, in percent of full scale; empty where it is not known.
     """
 
     name: str
@@ -180,6 +181,7 @@ class Tape:
     reference: str | None
     utterances: tuple[dict[str, Any], ...]
     partial: tuple[float, float] | None = None
+    envelope: tuple[tuple[int, int], ...] = ()
 
     @classmethod
     def from_record(cls, record: dict[str, Any]) -> "Tape":
@@ -194,6 +196,7 @@ class Tape:
             reference=record.get("reference"),
             utterances=tuple(u for u in record.get("utterances") or () if isinstance(u, dict)),
             partial=tuple(record["partial"]) if record.get("partial") else None,
+            envelope=tuple((low, high) for low, high in record.get("envelope") or ()),
         )
 
     @property
@@ -218,13 +221,13 @@ class Tape:
         return " ".join([self.reference] * loops + [part]).strip()
 
 
+def tape_played(tapes: Sequence[Tape], name: str, planned: int) -> Tape | None:
+    """The tape that a play of `planned` chunks means by a name; several may have it."""
+    named = [t for t in tapes if t.name == name]
+    return next((t for t in named if t.chunks == planned), named[-1] if named else None)
+
+
 @lru_cache(maxsize=64)
 def normalise(text: str) -> str:
     """The words that are compared: `NORMALISATION`."""
     return " ".join(_PUNCTUATION.sub(" ", _APOSTROPHES.sub("", text.lower())).split())
-
-
-def tape_named(tapes: list[Tape], name: str, planned: int) -> Tape | None:
-    """The one of that name, where several have it the one of `planned` chunks or else the last."""
-    named = [tape for tape in tapes if tape.name == name]
-    return next((tape for tape in named if tape.chunks == planned), named[-1] if named else None)

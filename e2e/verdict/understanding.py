@@ -47,11 +47,17 @@ def understand(facts: Facts, session: Session, segments: dict[str, Segment], unt
     # Sent quicker than it was spoken, nothing was said at an instant of its own.
     if session.pace == REALTIME:
         facts.curve.add(placed)
+    for _, score in placed:
+        if score.words:
+            facts.utterances += 1
+            facts.heard.add_stretch(100 * score.word_errors / score.words, facts.utterances)
     if ended:
         # Its parts are one session.
         session.words.sessions, session.words.unmeasured = min(1, session.words.sessions), words.unmeasured
         session.quality.timed = min(1, session.quality.timed)
         facts.words.pool(session.words)
+        if session.words.rate is not None:
+            facts.heard.add_session(100 * session.words.rate, session.number)
         facts.quality.merge(session.quality)
         if session.pace == REALTIME and by_time:
             slope = session.lag.slope()

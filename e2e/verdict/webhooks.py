@@ -124,7 +124,7 @@ class Hook:
             return
         due = session.due(audio_seconds, t)
         if due is not None:
-            latencies.add(METRIC[kind], (t - due) * 1000, t)
+            latencies.add(METRIC[kind], (t - due) * 1000, t, session.number)
             self.latest[kind] = max(t - due, self.latest.get(kind, t - due))
 
 

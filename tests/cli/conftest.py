@@ -95,7 +95,7 @@ class Cli:
         self.directory = directory
         self.mark = f"E2E_TEST_MARK={uuid.uuid4()}"
         name, _, value = self.mark.partition("=")
-        unset = ("ADMIN_KEY", "E2E_TOKEN", "E2E_UID")
+        unset = ("ADMIN_KEY", "E2E_TOKEN", "E2E_UID", "GITHUB_ACTIONS")
         self.env = {k: v for k, v in os.environ.items() if k not in unset} | {name: value} | env
         (directory / "stream.py").write_text(STREAM)
 

@@ -49,6 +49,16 @@ def test_stages_with_a_phase_and_a_mask_of_choice(e2e):
     assert max(r["planned"] for r in generator) <= 2
 
 
+@pytest.mark.slow
+def test_a_load_that_ends_before_its_script_passes_and_has_seen_what_is_stored(e2e):
+    result = e2e("run", "podcast", *STANDIN, "--stage", "1s:2", "--stage", "9s:2")
+    assert result.code in (0, 5), result.out  # 5: this machine was too busy, which is no matter here
+    assert result.run["counters"]["sessions_ended_by_load"] == 2
+    (check,) = [c for c in result.run["checks"] if c["name"] == "conversation_stored"]
+    assert check["status"] == "pass" and check["detail"].startswith("2 of 2 conversations readable"), check
+    assert len(records(e2e, "conversation")) == 2
+
+
 def test_users_over_a_ramp(e2e):
     result = e2e(*SHORT, "--users", "3", "--ramp", "300ms", "--set", "chunks=3")
     assert result.code == 0 and result.run["counters"]["sessions"] == 3

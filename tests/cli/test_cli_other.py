@@ -29,7 +29,7 @@ HEAVY = (
 def test_help_names_every_command(e2e):
     result = e2e("--help")
     assert result.code == 0 and result.err == ""
-    for command in ("run", "list", "init", "report", "imports", "standin"):
+    for command in ("run", "list", "init", "report", "compare", "history", "imports", "standin"):
         assert f"\n  {command} " in result.out
         assert e2e(command, "--help").code == 0
     assert "130 interrupted" in result.out

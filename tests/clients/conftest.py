@@ -45,6 +45,7 @@ class Bench:
     """A link whose journal can be read back."""
 
     def __init__(self, directory: Path, speed: float | None = None, ready_timeout: float = 2.0, outlet=None) -> None:
+        directory.mkdir(exist_ok=True)
         self.journal = Journal(directory / "journal.jsonl", time.monotonic)
         anchor = time.time() - time.monotonic()
         self.link = Link(

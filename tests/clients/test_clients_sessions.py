@@ -10,6 +10,7 @@ import pytest
 
 from e2e.audio.library import load_tape
 from e2e.clients.listen import ListenSession
+from e2e.clients.outlet import DirectOutlet, best_outlet
 from e2e.clients.pusher import PusherSession
 from e2e.errors import ScenarioError, SessionError
 from e2e.protocol.listen import ListenParams
@@ -131,6 +132,29 @@ async def test_a_peer_that_stops_reading_is_backpressure_and_the_memory_stays_bo
                 await session.play(quick)
         release.set()
     assert error.value.reason == "backpressure"
+
+
+@pytest.mark.slow
+async def test_a_server_that_never_reads_is_noticed_within_five_seconds_of_audio_however_it_is_sent(tmp_path):
+    async def backend(socket):
+        await greet(socket)
+        socket.transport.pause_reading()
+        await socket.wait_closed()
+
+    async def chunks_until_noticed(outlet):
+        bench = Bench(tmp_path / outlet.name, speed=1.0, outlet=outlet)
+        with pytest.raises(SessionError, match="stopped reading"):
+            async with listening(bench, origin) as session:
+                await session.ready()
+                await session.play("podcast", chunks=80)
+        return bench.records("stream", event="end")[0]["sent"]
+
+    async with websocket_server(backend, close_timeout=0.1) as origin:
+        sent = await asyncio.gather(
+            *map(chunks_until_noticed, {o.name: o for o in (best_outlet(), DirectOutlet())}.values())
+        )
+    # The server's kernel takes some four seconds; ours would hold a second and a half more, if it were let.
+    assert max(sent) <= 50
 
 
 async def test_waiting_for_the_last_words_is_not_taken_for_inactivity(bench):

@@ -7,7 +7,7 @@ import time
 import httpx
 import pytest
 
-from e2e.clients import webhook as receiver_module
+from e2e.clients import serving
 from e2e.clients.webhook import MAX_BODY_BYTES, MAX_REFUSALS, WebhookReceiver
 from e2e.protocol import webhook
 from e2e.record.journal import Journal, read_journal
@@ -144,7 +144,7 @@ async def test_a_peer_that_leaves_early_harms_nobody(rig, data):
 
 
 async def test_a_peer_that_dawdles_is_let_go(rig, monkeypatch):
-    monkeypatch.setattr(receiver_module, "REQUEST_SECONDS", 0.1)
+    monkeypatch.setattr(serving, "REQUEST_SECONDS", 0.1)
     host, port = rig.receiver.origin.removeprefix("http://").split(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     writer.write(b"POST / HTTP/1.1\r\n")

@@ -43,6 +43,7 @@ SHORTENED: dict[str, tuple[str, set[int]]] = {
         f"e2e run smoke --standin {QUICK} --fault session=close-1011",
         {1},
     ),
+    "e2e compare reports/RUN_A reports/RUN_B": ("e2e compare reports/latest reports/latest --fail-on regression", {0}),
     "e2e run smoke --standin --fault protocol=early-transcript": (
         f"e2e run smoke --standin {QUICK} --chunks 30 --fault protocol=early-transcript",
         {1},
@@ -64,6 +65,9 @@ SHORTENED: dict[str, tuple[str, set[int]]] = {
         f"e2e run smoke --standin {QUICK} --chunks 30 --wait-conversation",
         {0},
     ),
+    # What it finds bad depends on the machine and on the services of the real configuration, which are not here.
+    "e2e doctor": ("e2e doctor", {0, 1}),
+    "e2e doctor --target local --users 500": ("e2e doctor --target local --users 500", {1}),
     # The tree is made for the test; its own interpreter is not there.
     "e2e imports backend --python .venv/bin/python": (f"e2e imports backend --python {sys.executable}", {0}),
     # The real services are not here: their command is not found, which is said, with the code for it.
@@ -73,13 +77,19 @@ SHORTENED: dict[str, tuple[str, set[int]]] = {
 
 # Run elsewhere in the suite, by the test that is named.
 ELSEWHERE = {
+    "e2e run podcast --standin --web": "tests/cli/test_cli_web.py",
     "make demo": "tests/test_fresh_clone.py",
     "make test": "the suite that runs this test",
     "make lint": ".ci/run",
+    "pytest --e2e-target local": "tests/testing/test_pytest_plugin.py",
     "e2e run webhooks --standin": "tests/scenarios/test_scenarios_semantics.py",
     "e2e run webhooks --standin --fault webhook=double": "tests/scenarios/test_scenarios_semantics.py",
     "e2e run podcast --standin --prometheus :9464": "tests/cli/test_cli_live.py",
     "e2e run podcast --standin --otel=http://localhost:4318": "tests/cli/test_cli_live.py",
+    "e2e run smoke --standin --users 10 --ramp 2s --baseline latest-pass --fail-on regression": (
+        "tests/cli/test_cli_compare.py"
+    ),
+    "e2e run smoke --standin --fault ready=late": "tests/cli/test_cli_compare.py",
     "e2e standin --port 10220 --pusher-port 10221": "test_the_standin_serves_until_it_is_told_to_end",
 }
 
@@ -117,12 +127,26 @@ def run(command: str, directory: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize("command", [c for c in commands() if c not in ELSEWHERE])
+def cases():
+    """Whole runs take seconds each: but for the first of all, they are left to the slow tests."""
+    for command in commands():
+        if command not in ELSEWHERE:
+            whole_run = (
+                command.startswith("e2e run") and "--standin" in command and command != "e2e run smoke --standin"
+            )
+            yield pytest.param(command, marks=pytest.mark.slow if whole_run else ())
+
+
+@pytest.mark.parametrize("command", [*cases()])
 def test_each_command_of_the_docs_does_what_it_says(command, place):
     shortened, codes = SHORTENED.get(command, (command, {0}))
     if command == "e2e init":
         (place / "e2e.toml").unlink(missing_ok=True)
-    elif command in ("e2e run smoke", "e2e run smoke --target local") and not (place / "e2e.toml").exists():
+    elif (
+        command.startswith(("e2e run smoke", "e2e doctor --target"))
+        and "--standin" not in command
+        and not (place / "e2e.toml").exists()
+    ):
         run("e2e init", place)
     done = run(shortened, place)
     assert done.returncode in codes, done.stdout + done.stderr
@@ -151,7 +175,7 @@ def test_the_standin_serves_until_it_is_told_to_end(place):
 
 
 def test_scripts_in_the_docs_declare_scenarios(tmp_path):
-    for n, (name, block) in enumerate(blocks("python")):
+    for n, (name, block) in enumerate((n, b) for n, b in blocks("python") if n != "pytest.md"):  # tests, run as such
         script = tmp_path / f"script_{n}.py"
         script.write_text(block)
         assert load_scenario(str(script)).title, name

@@ -6,6 +6,7 @@ import wave
 import numpy as np
 import pytest
 
+from e2e.audio.envelope import envelope
 from e2e.audio.library import load_tape
 from e2e.engine import tapes as tapes_module
 from e2e.engine.options import Options
@@ -145,6 +146,6 @@ async def test_the_reference_of_hours_is_whole_in_the_journal(journal):
 
 
 def described_after(journal, tape):
-    Tapes(journal, Options())._describe(tape)
+    Tapes(journal, Options())._describe(tape, envelope(tape))
     (record,) = described(journal)
     return record

@@ -2,8 +2,6 @@
 
 import io
 import re
-import shutil
-import subprocess
 
 import pytest
 from markdown_it import MarkdownIt
@@ -12,7 +10,7 @@ from rich.console import Console
 from e2e.record.rundir import RunDirectory
 from e2e.report.terminal_timeline import show_timeline
 from e2e.report.view_timeline import brief, since
-from e2e.report.write import read_run, render, write_reports
+from e2e.report.write import read_run, render
 from tests.report.test_report_formats import HOSTILE, bare, hostile
 from tests.verdict.journals import journal, smoke
 
@@ -48,7 +46,7 @@ def test_each_report_tells_of_the_failed_session_first(tmp_path):
     assert "listen s3, uid user-number-three" in told and "failed  refused: HTTP 403" in told
     assert re.search("listen s1, uid user-number-one, .*: in report.html", told)
     page = render("html", summary)
-    assert page.count('<details class="lanes" open>') == 1 and page.count('<details class="lanes"') == 3
+    assert len(re.findall('<details class="lanes"[^>]* open>', page)) == 1 and page.count('<details class="lanes"') == 3
 
 
 def test_no_line_of_one_user_is_told_of_the_other(tmp_path):
@@ -99,42 +97,3 @@ def test_long_ids_are_cut_where_the_title_has_them():
 def test_durations_as_a_person_reads_them():
     assert [since(ms) for ms in (0.04, -3, 999.94, 1234)] == ["+0.0 ms", "-3.0 ms", "+999.9 ms", "+1.23 s"]
     assert since(12.5, sign=False) == "12.5 ms"
-
-
-MEASURE = """
-<script>
-onload = () => {
-  const rows = [...document.querySelectorAll("#timeline details[open] tbody tr")];
-  const shown = e => e.getBoundingClientRect().height > 0;
-  const out = document.createElement("output");
-  out.id = "measured";
-  out.textContent = JSON.stringify({
-    wide: document.documentElement.scrollWidth - innerWidth,
-    rows: rows.filter(shown).length,
-    head: shown(document.querySelector("#timeline details[open] thead")),
-    lefts: [...new Set(rows.map(r => Math.round(r.querySelector("[data-lane]").getBoundingClientRect().left)))].length,
-  });
-  document.body.append(out);
-};
-</script>
-"""
-
-
-@pytest.mark.skipif(not shutil.which("chromium"), reason="chromium is not installed")
-@pytest.mark.parametrize(("width", "head", "columns"), ((1200, "true", 2), (500, "false", 1)))
-def test_the_page_has_lanes_where_they_fit_and_one_column_on_a_phone(tmp_path, width, head, columns):
-    """Measured by a script of the test's own; the page itself has none, and forbids it."""
-    run = RunDirectory(smoke(tmp_path / "r"))
-    write_reports(run)
-    page = (run.path / "report.html").read_text(encoding="utf-8")
-    assert "<script" not in page
-    policy = re.compile(r'<meta http-equiv="Content-Security-Policy"[^>]*>')
-    measured = tmp_path / "measured.html"
-    measured.write_text(policy.sub("", page).replace("</body>", f"{MEASURE}</body>"), encoding="utf-8")
-    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", f"--user-data-dir={tmp_path / 'profile'}"]
-    command = ["chromium", *flags, f"--window-size={width},900", "--dump-dom", measured.as_uri()]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
-    found = re.search(r'id="measured">\{(.*?)\}<', done.stdout)[1]
-    assert f'"head":{head}' in found and f'"lefts":{columns}' in found, found
-    assert int(re.search(r'"wide":(-?\d+)', found)[1]) <= 0, found
-    assert int(re.search(r'"rows":(\d+)', found)[1]) > 20

@@ -77,6 +77,7 @@ def test_what_a_webhook_gets_is_kept_as_counts_and_hashes(together):
     assert [r["segments"] for r in got if r["kind"] == "realtime_transcript"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("fault", "word"), [("drop", "lost"), ("double", "doubled")])
 def test_a_webhook_that_loses_or_doubles_is_seen(tmp_path, fault, word):
     result = Cli(tmp_path)("run", "webhooks", *STANDIN, *SOLO, "--fault", f"webhook={fault}", "--set", "patience=2")

@@ -77,7 +77,7 @@ class Builder:
             },
         )
 
-    def tape(self, said=SAID, seconds=10.0, name="podcast") -> None:
+    def tape(self, said=SAID, seconds=10.0, name="podcast", **fields) -> None:
         utterances = [{"speaker": "slt", "text": t, "onset": a, "end": b} for t, a, b in said]
         self.write(
             "tape",
@@ -91,6 +91,7 @@ class Builder:
                 "seconds": seconds,
                 "reference": " ".join(t for t, _, _ in said),
                 "utterances": utterances,
+                **fields,
             },
         )
 
@@ -204,11 +205,11 @@ class Builder:
         ):
             self.line("backend", f"INFO:routers.transcribe:{text}", event, uid)
 
-    def ready(self, session) -> None:
+    def ready(self, session, ms=40.0) -> None:
         for status in ("initiating", "in_progress_conversations_processing", "stt_initiating", "ready"):
             data = {"type": "service_status", "status": status}
             self.write("message", sid=session["sid"], kind="service_status", data=data, bytes=50)
-        self.write("session", **session, event="ready", ready_ms=40.0)
+        self.write("session", **session, event="ready", ready_ms=ms)
 
     def begin(self, session, planned=100, pace="realtime", tape="podcast") -> float:
         start = round(self.time + 0.05 - self.journal.origin, 6)
@@ -242,9 +243,11 @@ class Builder:
         self.write("stream", sid=session["sid"], event="end", **end)
 
     def closed(self, session, code=1000, by="client", chunks=100, planned=100, reason="", late_ms=0.4) -> None:
-        lateness = Histogram().extend([late_ms] * chunks)
-        late = chunks if late_ms > 50 else 0
-        self.write("sends", n=chunks, late=late, streams=1, lateness=lateness.to_dict())
+        """`late_ms`: how late its chunks were, all told of here; None: they are told of elsewhere."""
+        if late_ms is not None:
+            lateness = Histogram().extend([late_ms] * chunks)
+            late = chunks if late_ms > 50 else 0
+            self.write("sends", n=chunks, late=late, streams=1, lateness=lateness.to_dict())
         self.write(
             "session",
             **session,

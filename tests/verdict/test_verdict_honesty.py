@@ -332,7 +332,7 @@ def test_noise_of_our_own_probes_is_only_counted(tmp_path):
 
 
 def test_many_sessions_keep_what_their_late_lines_say(tmp_path, monkeypatch):
-    monkeypatch.setattr("e2e.verdict.fold.MAX_SESSIONS", 5)
+    monkeypatch.setattr("e2e.verdict.fold_sessions.MAX_SESSIONS", 5)
 
     def write(j):
         for n in range(20):

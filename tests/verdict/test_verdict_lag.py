@@ -11,7 +11,7 @@ def sampled(lags, start=100.0, offset=0.0):
     samples.begin(start, offset)
     for k, lag in enumerate(lags, 1):
         samples.cursor = offset + k - lag
-        samples.until(start + k + 0.5, lambda due: histogram)
+        samples.until(start + k + 0.5, lambda due, ms: histogram.add(ms))
     return samples, histogram
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from e2e.verdict import expect, fold
+from e2e.verdict import expect, fold_sessions
 from tests.verdict.journals import check, journal, judged, status
 
 WANTED = (
@@ -142,7 +142,7 @@ def test_a_silent_service_is_not_excused_by_the_load(tmp_path):
 
 
 def test_sessions_ended_by_the_load_are_folded_too(tmp_path, monkeypatch):
-    monkeypatch.setattr(fold, "MAX_SESSIONS", 2)
+    monkeypatch.setattr(fold_sessions, "MAX_SESSIONS", 2)
 
     def write(j):
         for k in range(6):

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from e2e.verdict.fold import _Fold
+from e2e.verdict.fold import Fold
 from e2e.verdict.judge import judge
 from e2e.verdict.spoken import spoken
 from e2e.verdict.summary import summarise
@@ -74,7 +74,7 @@ def records(utterances, *, seed=1, joined=False):
 
 
 def folded(records):
-    fold, most = _Fold(), 0
+    fold, most = Fold(), 0
     for record in records:
         fold.take(record)
         for session in fold.facts.sessions.values():
@@ -86,7 +86,7 @@ def folded(records):
 def test_parts_amount_to_the_whole(monkeypatch):
     _, summary, most = folded(records(1000))
     assert most <= MAX_LIVE + 1
-    monkeypatch.setattr("e2e.verdict.fold.MAX_LIVE", 100_000)
+    monkeypatch.setattr("e2e.verdict.fold_sessions.MAX_LIVE", 100_000)
     _, expected, kept = folded(records(1000))
     assert kept == 1000
     ours, theirs = summary["transcript"], expected["transcript"]

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from e2e.verdict import expect
 from e2e.verdict.curves import Streams
+from e2e.verdict.plays import Play
 from e2e.verdict.quality import measure
-from e2e.verdict.sessions import Play
 from e2e.verdict.spoken import common, length, longest_gap, spoken, union
 from e2e.verdict.transcript import Tape, Transcript
 from e2e.verdict.words import WordErrors

@@ -326,7 +326,7 @@ def test_checks_of_the_script_count(tmp_path):
 
 
 def test_many_sessions_are_bounded_and_one_bad_one_is_found(tmp_path, monkeypatch):
-    monkeypatch.setattr("e2e.verdict.fold.MAX_SESSIONS", 5)
+    monkeypatch.setattr("e2e.verdict.fold_sessions.MAX_SESSIONS", 5)
     with journal(tmp_path / "r") as j:
         j.run([expect.close_code(1000), expect.connected(), expect.transcripts_received(), expect.all_chunks_sent()])
         j.boot()

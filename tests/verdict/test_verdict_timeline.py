@@ -1,5 +1,6 @@
 """One timeline: whose line is whose, what is folded, and what is told of the time between."""
 
+from functools import partial
 from itertools import pairwise
 
 import pytest
@@ -16,7 +17,7 @@ def told(path, *sids):
     wanted = {}
     for sid in sids:
         wanted |= find_sessions(read_journal(path), sid).wanted
-    return {t["sid"]: t for t in read_timelines(lambda: read_journal(path), wanted)}
+    return {t["sid"]: t for t in read_timelines(partial(read_journal, path), wanted)}
 
 
 def seen(timeline, where="log"):

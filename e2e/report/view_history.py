@@ -1,0 +1,206 @@
+"""The runs of a directory over time: a table for the terminal, and the trends of a page."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from e2e.record.history import RunRow
+from e2e.report.blocks import Block, Items, Prose, Table
+from e2e.verdict.check import many
+
+_STATUS = {"pass": "pass", "fail": "fail", "invalid": "fail"}
+_HEAD = ["run", "scenario", "target", "started", "users", "ready p95", "first segment p95", "word error rate"]
+_HEAD += ["chunks lost", "import errors", "worse"]
+_NUMERIC = frozenset(range(4, len(_HEAD)))
+
+MAX_POINTS = 200
+"""Runs of a trend: the newest."""
+
+WIDTH, HEIGHT = 1000, 200
+_EDGE = 24
+
+_CHOSEN = ("ready", "handshake", "first_segment", "segment_emission", "finalisation", "transcript_lag")
+"""Latencies whose trend is drawn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """Where it lies in a box of `WIDTH` by `HEIGHT`; `status` is the verdict's, in the words of a check."""
+
+    x: float
+    y: float
+    words: str
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trend:
+    title: str
+    low: str
+    high: str
+    points: list[Point]
+
+    @property
+    def radius(self) -> int:
+        return 12 if len(self.points) <= 40 else 7
+
+    @property
+    def line(self) -> str:
+        return " ".join(f"{p.x:.1f},{p.y:.1f}" for p in self.points)
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The runs of one scenario on one target, the oldest first."""
+
+    title: str
+    sentence: str
+    first: str
+    last: str
+    trends: list[Trend]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    status: str
+    link: str
+    name: str
+    cells: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """`history.html`. `lines` are the runs, the newest first, as in `head`; `broken` those that cannot be read."""
+
+    title: str
+    status: str
+    figures: list[tuple[str, str]]
+    groups: list[Group]
+    head: list[str]
+    numeric: frozenset[int]
+    lines: list[Line]
+    broken: list[str]
+    left_out: int
+    width: int = WIDTH
+    height: int = HEIGHT
+
+
+def status_of(run: RunRow) -> str:
+    return _STATUS.get(run.verdict or "", "inconclusive")
+
+
+def history_blocks(runs: list[RunRow], total: int) -> list[Block]:
+    """For the terminal; `total` is how many runs there are. Scenario and time are in the name of a run, and a target is
+    named where there are several."""
+    fine = [run for run in runs if run.problem is None]
+    blocks: list[Block] = []
+    if fine:
+        known = {"scenario", "started"} | ({"target"} if len({run.target for run in fine}) == 1 else set())
+        keep = [i for i, name in enumerate(_HEAD) if name not in known]
+        rows = [[[run.name, *_cells(run)][i] for i in keep] for run in fine]
+        numeric = frozenset(n for n, i in enumerate(keep) if i in _NUMERIC)
+        blocks.append(Table([_HEAD[i] for i in keep], rows, [status_of(run) for run in fine], numeric))
+    if broken := _broken(runs):
+        blocks += [Prose("Not readable:"), Items(broken)]
+    if total > len(runs):
+        blocks.append(Prose(f"{total - len(runs)} more: see --limit and --scenario."))
+    return blocks or [Prose("No runs yet.")]
+
+
+def history_page(title: str, runs: list[RunRow], total: int) -> Page:
+    """`runs` are the newest first."""
+    fine = [run for run in runs if run.problem is None]
+    groups: dict[tuple[str, str], list[RunRow]] = {}
+    for run in fine:
+        groups.setdefault((run.scenario or "?", run.target or "?"), []).append(run)
+    passed = sum(run.verdict == "pass" for run in fine)
+    figures = [("runs", str(total)), ("shown", str(len(runs))), ("passed", f"{passed} of {len(fine)}")]
+    figures += [("last", f"{fine[0].verdict}, {_when(fine[0])}")] if fine else []
+    return Page(
+        title=title,
+        status=status_of(fine[0]) if fine else "none",
+        figures=figures,
+        groups=[_group(*names, found[::-1][-MAX_POINTS:]) for names, found in groups.items()],
+        head=_HEAD,
+        numeric=_NUMERIC,
+        lines=[Line(status_of(r), quote(f"{r.name}/report.html"), r.name, _cells(r)) for r in fine],
+        broken=_broken(runs),
+        left_out=total - len(runs),
+    )
+
+
+def _broken(runs: list[RunRow]) -> list[str]:
+    return [f"{run.name}: {run.problem}" for run in runs if run.problem is not None]
+
+
+def _cells(run: RunRow) -> list[str]:
+    return [
+        run.scenario or "?",
+        run.target or "?",
+        _when(run),
+        _count(run.users),
+        _ms(run.p95.get("ready")),
+        _ms(run.p95.get("first_segment")),
+        _percent(run.wer),
+        _count(run.chunks_lost),
+        _count(run.import_errors),
+        _count(run.regressions),
+    ]
+
+
+def _group(scenario: str, target: str, runs: list[RunRow]) -> Group:
+    """`runs` are the oldest first."""
+    trends = [
+        _trend("verdict", runs, lambda r: 1.0 if r.verdict == "pass" else 0.0, lambda v: "pass" if v else "no pass")
+    ]
+    for metric in _CHOSEN:
+        trends.append(_trend(f"{metric} p95", runs, lambda r, m=metric: r.p95.get(m), _ms))
+    trends.append(_trend("word error rate", runs, lambda r: r.wer, _percent))
+    counts: tuple[tuple[str, Callable[[RunRow], float | None]], ...] = (
+        ("chunks lost", lambda r: r.chunks_lost),
+        ("import errors", lambda r: r.import_errors),
+        ("regressions", lambda r: r.regressions),
+    )
+    trends += [_trend(name, runs, of, _count) for name, of in counts]
+    passed = sum(run.verdict == "pass" for run in runs)
+    sentence = f"{many(len(runs), 'run')}, {passed} passed; the last one: {runs[-1].verdict}."
+    first, last = _when(runs[0]), _when(runs[-1])
+    return Group(f"{scenario} on {target}", sentence, first, last, [t for t in trends if t.points])
+
+
+def _when(run: RunRow) -> str:
+    """The minute."""
+    return (run.started or "unknown")[:16].replace("T", " ")
+
+
+def _trend(
+    title: str, runs: list[RunRow], of: Callable[[RunRow], float | None], say: Callable[[float | None], str]
+) -> Trend:
+    """One value of each run that has it, at the run's place among all of the group. The scale begins at 0, or below."""
+    values = [(i, value, run) for i, run in enumerate(runs) if (value := of(run)) is not None]
+    if not values:
+        return Trend(title, "", "", [])
+    low, high = min(0.0, *(v for _, v, _ in values)), max(0.0, *(v for _, v, _ in values))
+    tall, wide = (high - low) or 1.0, max(1, len(runs) - 1)
+    points = [
+        Point(
+            _EDGE + i / wide * (WIDTH - 2 * _EDGE),
+            HEIGHT - _EDGE - (value - low) / tall * (HEIGHT - 2 * _EDGE),
+            f"{run.name}: {say(value)}",
+            status_of(run),
+        )
+        for i, value, run in values
+    ]
+    return Trend(title, say(low), say(high), points)
+
+
+def _count(value: float | None) -> str:
+    return "" if value is None else f"{value:.0f}"
+
+
+def _ms(value: float | None) -> str:
+    return "" if value is None else f"{value:.0f} ms"
+
+
+def _percent(value: float | None) -> str:
+    return "" if value is None else f"{value:.1%}"
