@@ -22,7 +22,7 @@ class Terminal:
 
     def __init__(self, e2e) -> None:
         self.name, self.e2e = f"e2e-{uuid.uuid4().hex[:8]}", e2e
-        self.env = {k: v for k, v in e2e.env.items() if k not in ("CI", "NO_COLOR", "TMUX")}
+        self.env = {k: v for k, v in e2e.env.items() if k not in ("CI", "NO_COLOR", "TMUX", "COLUMNS", "LINES")}
         size = ("-x", "80", "-y", "24")
         self.tmux("new-session", "-d", "-s", "t", *size, "-c", str(e2e.directory), "env PS1=ready: bash --norc -i")
         poll(lambda: "ready:" in self.text, "the prompt of the shell")
