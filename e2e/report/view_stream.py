@@ -17,6 +17,9 @@ EVENTS = (
     ("client_disconnected", "the service saw the client disconnect"),
 )
 
+WHOLE = ("complete", "finished")
+"""How a run has ended that did all that it was to do: by itself, or by hand."""
+
 MAX_SAME = 12
 
 
@@ -61,7 +64,7 @@ def stream_marks(summary: Summary) -> list[Mark]:
     ]
     if planned:
         left = counters.get("chunks_left_by_load", 0)
-        complete = "pass" if sent + left >= planned else "inconclusive" if summary["ended"] != "complete" else "fail"
+        complete = "pass" if sent + left >= planned else "inconclusive" if summary["ended"] not in WHOLE else "fail"
         marks.append(
             Mark(complete, f"chunks sent: {sent} of {planned}", f"{left} left when the load ended" if left else "")
         )
@@ -69,7 +72,7 @@ def stream_marks(summary: Summary) -> list[Mark]:
         marks += [_event_mark(summary, event, words) for event, words in EVENTS[:1]]
         marks += _stored(sessions)
         marks += [_event_mark(summary, event, words) for event, words in EVENTS[1:]]
-        silent = "fail" if counters["sessions_ready"] and summary["ended"] == "complete" else "inconclusive"
+        silent = "fail" if counters["sessions_ready"] and summary["ended"] in WHOLE else "inconclusive"
         quiet = "pass" if heard else silent
         words = f"server messages received: {counters['server_messages']}, transcripts with words among them: {heard}"
         marks.append(Mark(quiet, words))
