@@ -36,7 +36,13 @@ def line_of(file, where):
     return next(n for n, line in enumerate(lines, 1) if n > start + 1 and line.split()[:1] in (["from"], ["import"]))
 
 
-@pytest.mark.parametrize("fault", BROKEN)
+def broken():
+    """Whole runs take seconds each: the slow tests show the others."""
+    for fault in BROKEN:
+        yield pytest.param(fault, marks=() if fault in ("stream", "swallowed") else pytest.mark.slow)
+
+
+@pytest.mark.parametrize("fault", [*broken()])
 def test_a_planted_import_error_is_found_and_named(e2e, fault):
     module, name, file, where, phase, source = BROKEN[fault]
     result = e2e(*SMOKE, "--fault", f"import={fault}")

@@ -60,6 +60,12 @@ def controls(e2e) -> list[str]:
     return [record["what"] for record in records if record["type"] == "control"]
 
 
+def fits(lines: list[str]) -> bool:
+    """Whether that is one whole screen of 42 columns and 12 lines."""
+    heads = sum("stream against" in line for line in lines)
+    return heads == 1 and len(lines) <= 12 and all(len(line) <= 42 for line in lines)
+
+
 @pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed: it is the terminal of this test")
 def test_the_screen_fits_the_terminal_and_its_keys_change_and_finish_the_load(terminal, e2e):
     terminal.type(f"clear; {E2E} run stream.py {' '.join(STANDIN)} --users 3 --ramp 60s --chunks 9000", "Enter")
@@ -72,8 +78,7 @@ def test_the_screen_fits_the_terminal_and_its_keys_change_and_finish_the_load(te
     terminal.type("p", "+")
     terminal.shows("2 of 2 devices at work")
     terminal.tmux("resize-window", "-t", "t", "-x", "42", "-y", "12")
-    narrow = poll(lambda: [x for x in [terminal.lines] if max(map(len, x)) <= 42], "a screen of 42 columns")[0]
-    assert sum("stream against" in line for line in narrow) == 1 and len(narrow) <= 12
+    poll(lambda: fits(terminal.lines), "a screen of 42 columns and 12 lines")
     terminal.tmux("resize-window", "-t", "t", "-x", "80", "-y", "24")
     terminal.type("q")
     last = terminal.shows(r"verdict: (pass \(exit 0|inconclusive \(exit 4|invalid \(exit 5)\)")

@@ -65,8 +65,7 @@ def test_users_over_a_ramp(e2e):
     assert records(e2e, "run")[0]["options"]["ramp"] == 0.3
 
 
-@pytest.mark.parametrize("number", (signal.SIGINT, signal.SIGTERM))
-@pytest.mark.parametrize("loop", ("uvloop", "asyncio"))
+@pytest.mark.parametrize(("loop", "number"), (("uvloop", signal.SIGINT), ("asyncio", signal.SIGTERM)))
 def test_an_interrupted_load_ends_politely_on_either_loop(e2e, loop, number):
     if loop == "uvloop":
         pytest.importorskip("uvloop")

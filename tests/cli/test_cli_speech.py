@@ -6,6 +6,8 @@ import pytest
 
 from tests.cli.conftest import STANDIN, Cli
 
+pytestmark = pytest.mark.slow
+
 SCRIPT = """
 from e2e import Device, Load, expect, scenario
 

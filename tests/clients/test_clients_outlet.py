@@ -198,8 +198,17 @@ def test_without_io_uring_frames_go_through_the_transports(monkeypatch):
         best_outlet()
 
 
-@pytest.mark.parametrize(("name", "secure"), [("transport", False), ("ring", False), ("ring", True)])
-@pytest.mark.parametrize("factory", LOOPS)
+def ways():
+    """Each takes seconds: three show every loop, every outlet and TLS; the slow tests show the other three."""
+    quick = {("asyncio", "transport", False), ("uvloop", "ring", False), ("uvloop", "ring", True)}
+    for loop in LOOPS:
+        for name, secure in (("transport", False), ("ring", False), ("ring", True)):
+            marks = () if (loop.id, name, secure) in quick else (pytest.mark.slow,)
+            how = f"{loop.id}-{name}{'-tls' if secure else ''}"
+            yield pytest.param(*loop.values, name, secure, id=how, marks=(*loop.marks, *marks))
+
+
+@pytest.mark.parametrize(("factory", "name", "secure"), [*ways()])
 def test_a_server_that_reads_in_fits_gets_every_chunk_in_order_between_control_frames(
     request, tmp_path, factory, name, secure
 ):

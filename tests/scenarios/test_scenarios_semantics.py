@@ -44,6 +44,7 @@ def test_each_is_shipped_and_says_what_it_shows():
         assert shipped[name].title and shipped[name].description, name
 
 
+@pytest.mark.slow
 def test_all_of_them_hold_at_once(together):
     result, _ = together
     assert result.code == 0, result.out
@@ -53,12 +54,14 @@ def test_all_of_them_hold_at_once(together):
     assert set(problems.values()) == {next(iter(problems.values()))} and "holds no transcript" in str(problems)
 
 
+@pytest.mark.slow
 def test_the_pusher_was_given_a_sample_of_the_speaker(together):
     _, records = together
     events = [r for r in records if r["type"] == "lifecycle" and r["event"] == "speaker_sample_queued"]
     assert len(events) == 1 and events[0]["service"] == "pusher" and events[0]["detail"]["count"] > 0
 
 
+@pytest.mark.slow
 def test_the_token_of_a_browser_is_nowhere(together):
     _, records = together
     (sent,) = [r for r in records if r["type"] == "sent" and r["kind"] == "auth"]
@@ -67,6 +70,7 @@ def test_the_token_of_a_browser_is_nowhere(together):
     assert "token" not in url
 
 
+@pytest.mark.slow
 def test_what_a_webhook_gets_is_kept_as_counts_and_hashes(together):
     _, records = together
     got = [r for r in records if r["type"] == "webhook" and r["event"] == "delivery"]

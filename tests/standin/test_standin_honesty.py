@@ -7,6 +7,7 @@ from pathlib import Path
 
 import jiwer
 import numpy as np
+import pytest
 
 import e2e
 from e2e.standin.recogniser import EnergyRecogniser
@@ -43,6 +44,7 @@ async def test_speech_that_nobody_has_prepared_is_recognised(standin, uid, speak
     assert jiwer.wer(words(SENT_TEXT), words(heard)) < 0.25, heard
 
 
+@pytest.mark.slow
 async def test_the_transcript_follows_the_order_of_the_audio(standin, uid, speak):
     clips = [speak(text, voice) for voice, text in SPOKEN[:2]]
     forward = words(await hear(standin, uid, b"".join(clips)))

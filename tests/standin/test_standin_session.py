@@ -85,7 +85,8 @@ async def test_the_same_user_resumes_a_conversation(standin, uid, speak):
     async with standin.listen(uid) as client:
         await client.ready()
     (found,) = standin.http("GET", "/v1/conversations", uid).json()
-    assert f"Resuming conversation {found['id']}. Will timeout in " in standin.log("backend")
+    line = f"Resuming conversation {found['id']}. Will timeout in "
+    await apoll(lambda: line in standin.log("backend"), "the line of the log")
 
 
 async def test_messages_of_the_client_other_than_audio(standin, uid):
