@@ -264,6 +264,11 @@ def test_what_sessions_say_stays_text(browser, reported):
     assert page.run("document.title") != "taken" and page.complaints == []
 
 
+CUT = """[...document.querySelectorAll("td, th")].filter(e => e.getClientRects().length)
+  .filter(e => e.getBoundingClientRect().right > innerWidth || e.scrollWidth > e.clientWidth + 1)
+  .map(e => e.textContent.slice(0, 50))"""
+
+
 @pytest.mark.parametrize("make", [busy, evil, hostile])
 def test_a_phone_needs_no_scrolling_to_the_side(browser, reported, make):
     page = browser.open(reported(make)[0], 360, 700)
@@ -271,6 +276,15 @@ def test_a_phone_needs_no_scrolling_to_the_side(browser, reported, make):
         page.run(name or "0")
         assert page.run("document.documentElement.scrollWidth") <= 360
         assert page.run("document.scrollingElement.scrollHeight") > 700
+        assert page.run(CUT) == []
+
+
+def test_a_phone_tells_the_column_of_each_cell(browser, reported):
+    page = browser.open(reported(hostile)[0], 390, 800)
+    label = "getComputedStyle([...document.querySelectorAll('td[data-label=problem]')].find(e => e.textContent), '::before')"
+    assert page.run(f"{label}.content").startswith('"problem')
+    page = browser.open(reported(hostile)[0], 1200)
+    assert page.run(f"{label}.content") == "none"
 
 
 LANES = """(() => {
