@@ -11,6 +11,9 @@ Value = float | None
 WIDE, TALL = 1000, 100
 """Of the box that an SVG path is drawn in; the page stretches it to where it stands. `report.js` draws in the same."""
 
+_MOST = 5.5
+"""Steps between the ticks of an axis: six ticks."""
+
 _CLOCK_STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400)
 
 
@@ -149,6 +152,6 @@ def ticks(begin: float, end: float) -> list[tuple[float, str]]:
 def _step(span: float, *, by_clock: bool) -> float:
     """What lies between two ticks (s); of a clock no part of a second, but of minutes and hours."""
     if by_clock:
-        return next((s for s in _CLOCK_STEPS if span <= 5 * s), 86_400.0 * math.ceil(span / 5 / 86_400))
-    power = 10.0 ** math.floor(math.log10(span / 5))
-    return next(step * power for step in (1, 2, 5, 10) if span <= 5 * step * power * (1 + 1e-9))
+        return next((s for s in _CLOCK_STEPS if span <= _MOST * s), 86_400.0 * math.ceil(span / _MOST / 86_400))
+    power = 10.0 ** math.floor(math.log10(span / _MOST))
+    return next(step * power for step in (1, 2, 5, 10) if span <= _MOST * step * power * (1 + 1e-9))

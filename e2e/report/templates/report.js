@@ -29,9 +29,9 @@
 
   // Round instants between a and b, at most six; written as those of something that lasts until `end`.
   const ticks = (a, b, end) => {
-    const span = b - a, power = 10 ** Math.floor(Math.log10(span / 5));
-    const round = [1, 2, 5, 10].map((step) => step * power).find((step) => span <= 5 * step * (1 + 1e-9));
-    const step = (end >= 120 && span > 5 && CLOCK.find((step) => span <= 5 * step)) || round;
+    const most = 5.5, span = b - a, power = 10 ** Math.floor(Math.log10(span / most));
+    const round = [1, 2, 5, 10].map((step) => step * power).find((step) => span <= most * step * (1 + 1e-9));
+    const step = (end >= 120 && span > 5 && CLOCK.find((step) => span <= most * step)) || round;
     const digits = Math.max(0, -Math.floor(Math.log10(step) + 1e-9)), found = [];
     for (let n = Math.ceil(a / step - 1e-9); n * step <= b + step * 1e-9; n++) {
       const t = Number((n * step).toFixed(6));
