@@ -113,7 +113,7 @@ def history_blocks(runs: list[RunRow], total: int) -> list[Block]:
 
 
 def history_page(title: str, runs: list[RunRow], total: int) -> Page:
-    """`runs` are the newest first."""
+    """`runs` are the newest first. A run that is like no other is in the table alone."""
     fine = [run for run in runs if run.problem is None]
     groups: dict[str, list[RunRow]] = {}
     scenarios: dict[str, list[RunRow]] = {}
@@ -129,7 +129,7 @@ def history_page(title: str, runs: list[RunRow], total: int) -> Page:
         title=title,
         status=_worst([status_of(found[0]) for found in scenarios.values()]),
         figures=figures,
-        groups=[_group(name, found[::-1][-MAX_POINTS:]) for name, found in groups.items()],
+        groups=[_group(name, found[::-1][-MAX_POINTS:]) for name, found in groups.items() if len(found) > 1],
         head=_HEAD,
         numeric=_NUMERIC,
         lines=[Line(status_of(r), quote(f"{r.name}/report.html"), r.name, _cells(r)) for r in fine],
@@ -172,7 +172,7 @@ def _cells(run: RunRow) -> list[str]:
 
 
 def _group(title: str, runs: list[RunRow]) -> Group:
-    """`runs` are the oldest first. One alone has no trend."""
+    """`runs` are the oldest first."""
     verdicts = _trend("verdict", runs, lambda r: float(r.verdict == "pass"), lambda v: "pass" if v else "no pass")
     trends = [replace(verdicts, scale="pass is above, all else below")]
     for metric in _CHOSEN:
@@ -187,7 +187,7 @@ def _group(title: str, runs: list[RunRow]) -> Group:
     passed = sum(run.verdict == "pass" for run in runs)
     sentence = f"{many(len(runs), 'run')}, {passed} passed; the last one: {runs[-1].verdict}."
     first, last = _when(runs[0]), _when(runs[-1])
-    return Group(title, sentence, first, last, [t for t in trends if t.points and len(runs) > 1])
+    return Group(title, sentence, first, last, [t for t in trends if t.points])
 
 
 def _when(run: RunRow) -> str:
@@ -213,7 +213,7 @@ def _trend(
         )
         for i, value, run in values
     ]
-    return Trend(title, f"{say(low)} to {say(high)}", points)
+    return Trend(title, f"{say(low)} to {say(high)}" if low < high else say(low), points)
 
 
 def _count(value: float | None) -> str:

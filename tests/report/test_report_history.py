@@ -103,7 +103,7 @@ def test_a_run_that_was_cut_lost_nothing():
 
 
 def test_one_run_and_none():
-    assert "1 run, 0 passed" in page(runs(1))[0] and "<svg" not in page(runs(1))[0]
+    assert "20260310-smoke" in page(runs(1))[0] and "<svg" not in page(runs(1))[0]
     assert "No runs yet" in page([])[0]
 
 
