@@ -7,6 +7,7 @@ BIN := $(VENV)/bin
 
 demo: $(VENV)/.demo
 	$(BIN)/e2e run smoke --standin
+	@echo "The report is reports/latest/report.html. Next: . $(BIN)/activate; e2e list"
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n 2 --dist loadfile

@@ -1,4 +1,4 @@
-"""Durations as people write them."""
+"""Durations as people write and read them."""
 
 import math
 import re
@@ -24,3 +24,9 @@ def seconds(duration: str | float) -> float:
     if not (math.isfinite(value) and value > 0):
         raise ScenarioError(f'{duration!r} is not a duration; write "5s", "250ms", "2m" or a number of seconds above 0')
     return value
+
+
+def told(ms: float, *, sign: bool = False, digits: int = 1) -> str:
+    """Milliseconds for a reader: `0.3 ms`, from a second on `2.18 s`. `digits` are those of milliseconds."""
+    plus = "+" if sign else ""
+    return f"{ms:{plus}.{digits}f} ms" if abs(round(ms, digits)) < 1000 else f"{ms / 1000:{plus}.2f} s"

@@ -26,3 +26,8 @@ def test_make_demo_in_a_fresh_clone_ends_with_a_verdict_about_recognised_speech(
     assert {check["status"] for check in run["checks"]} == {"pass"}
     assert run["transcript"]["wer"] < 0.25
     assert f"verdict: {run['verdict']}" in done.stdout
+    if run["verdict"] == "pass":
+        report, _, words = done.stdout.splitlines()[-1].partition(" Next: ")
+        assert (clone / report.removeprefix("The report is ").removesuffix(".")).is_file()
+        following = subprocess.run(["sh", "-c", words], cwd=clone, env=environment, capture_output=True, check=False)
+        assert following.returncode == 0 and b"smoke" in following.stdout

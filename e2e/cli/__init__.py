@@ -15,7 +15,7 @@ COMMANDS = {
     "list": ("listing", "List the scenarios, or the stand-in's faults."),
     "init": ("init", "Write a commented e2e.toml."),
     "report": ("report", "Make the reports of a run anew from its journal."),
-    "compare": ("compare", "Hold a run against another one: what is worse, better, or the same."),
+    "compare": ("compare", "Compare two runs: what is worse, better, or the same."),
     "history": ("history", "Show the runs of a directory over time."),
     "imports": ("imports", "Find the imports of a source tree that cannot work, without running it."),
     "doctor": ("doctor", "Say what this machine and the target can do."),

@@ -16,7 +16,7 @@ from e2e.errors import ExitCode
 @click.option("--fail-on", type=click.Choice(("regression",)), help="Exit with 1 where anything is worse.")
 @click.option("--smallest", metavar="SHARE,TIME", help="Latencies that moved less are no regression.  [5%,1ms]")
 def command(before: Path, after: Path, form: str, fail_on: str | None, smallest: str | None) -> ExitCode:
-    """Hold RUN_B against RUN_A (run directories, or their names below reports).
+    """Compare RUN_B with RUN_A (run directories, or their names below reports).
 
     Exit codes: 0 nothing is worse (or it was not asked), 1 a regression and --fail-on, 2 wrong usage or no run.
     """

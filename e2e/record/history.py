@@ -15,17 +15,19 @@ from e2e.errors import JournalError
 from e2e.record.journal import FILE_NAME
 
 DATABASE = ".history.sqlite"
-SCHEMA = 1
+SCHEMA = 2
 
 MAX_METRICS = 60
 _MAX_CHARS = 200
+_WHOLE = ("complete", "finished")
 _BUSY_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class RunRow:
     """A run as `run.json` sums it up. `problem` says why nothing is known of it; `p95` is in ms, by metric; `started`
-    is the wall clock (ISO), `duration` seconds, `wer` a share. `regressions`: None where it was not compared.
+    is the wall clock (ISO), `duration` seconds, `wer` a share. `regressions`: None where it was not compared. `load`,
+    `pace` and `faults` (of the stand-in) are what it was run with, `ended` is how it ended.
     """
 
     name: str
@@ -37,20 +39,31 @@ class RunRow:
     exit_code: int | None = None
     duration: float | None = None
     users: int | None = None
+    load: str | None = None
+    pace: str | None = None
+    faults: str | None = None
+    ended: str | None = None
     sessions: int | None = None
     ready: int | None = None
     chunks_planned: int | None = None
     chunks_sent: int | None = None
+    chunks_left: int | None = None
     wer: float | None = None
     import_errors: int | None = None
     regressions: int | None = None
     p95: dict[str, float] = field(default_factory=dict)
 
     @property
+    def cut(self) -> bool:
+        """It did not come to its end."""
+        return self.ended is not None and self.ended not in _WHOLE
+
+    @property
     def chunks_lost(self) -> int | None:
-        if self.chunks_planned is None or self.chunks_sent is None:
+        """What was neither sent nor left when the load ended; not known of a run that was cut."""
+        if self.cut or self.chunks_planned is None or self.chunks_sent is None:
             return None
-        return max(0, self.chunks_planned - self.chunks_sent)
+        return max(0, self.chunks_planned - self.chunks_sent - (self.chunks_left or 0))
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -184,19 +197,23 @@ def read_row(path: Path) -> RunRow:
     if not isinstance(summary, dict) or not isinstance(summary.get("verdict"), str):
         return RunRow(name, "run.json is none of a run")
     counters, options = _dict(summary.get("counters")), _dict(summary.get("options"))
+    load, faults = _dict(options.get("load")), _dict(summary.get("target_details")).get("faults")
     latencies, comparison = _dict(summary.get("latency_ms")), _dict(summary.get("comparison"))
     p95 = {str(m)[:_MAX_CHARS]: _number(_dict(h).get("p95")) for m, h in list(latencies.items())[:MAX_METRICS]}
     areas = comparison.get("areas") if isinstance(comparison.get("areas"), list) else []
     return RunRow(
         name,
-        **{key: _text(summary.get(key)) for key in ("scenario", "target", "started", "verdict")},
+        **{key: _text(summary.get(key)) for key in ("scenario", "target", "started", "verdict", "pace", "ended")},
         exit_code=_whole(summary.get("exit_code")),
         duration=_number(summary.get("duration")),
         users=_whole(options.get("users")),
+        load=_text(load.get("text")),
+        faults=_text(", ".join(sorted(map(str, faults)))) if isinstance(faults, list) and faults else None,
         sessions=_whole(counters.get("sessions")),
         ready=_whole(counters.get("sessions_ready")),
         chunks_planned=_whole(counters.get("chunks_planned")),
         chunks_sent=_whole(counters.get("chunks_sent")),
+        chunks_left=_whole(counters.get("chunks_left_by_load")),
         wer=_number(_dict(summary.get("transcript")).get("wer")),
         import_errors=_whole(_dict(summary.get("imports")).get("lines")),
         regressions=sum(_whole(_dict(a).get("worse")) or 0 for a in areas) if comparison else None,

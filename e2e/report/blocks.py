@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from e2e.report.curves import Bars, Curve, clocks
+from e2e.report.curves import Bars, Curve, ticks
 from e2e.report.scene import Scene
 
 MARKS = {"pass": "✅", "fail": "❌", "inconclusive": "❓", "none": "·"}
@@ -96,8 +96,8 @@ class Timeline:
     kind: ClassVar[str] = "timeline"
 
     @property
-    def clock(self) -> list[str]:
-        return clocks(0.0, self.seconds)
+    def axis(self) -> list[tuple[float, str]]:
+        return ticks(0.0, self.seconds)
 
 
 @dataclass(frozen=True, slots=True)

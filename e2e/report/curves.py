@@ -1,5 +1,6 @@
 """Curves and bars as a report draws them: values, scales, and the paths of an SVG."""
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,6 +10,11 @@ Value = float | None
 
 WIDE, TALL = 1000, 100
 """Of the box that an SVG path is drawn in; the page stretches it to where it stands. `report.js` draws in the same."""
+
+_MOST = 5.5
+"""Steps between the ticks of an axis: six ticks."""
+
+_CLOCK_STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400)
 
 
 @dataclass(frozen=True)
@@ -54,8 +60,8 @@ class Curve:
         return [short(self.low + share * (self.high - self.low)) for share in (1.0, 0.5, 0.0)]
 
     @property
-    def clock(self) -> list[str]:
-        return clocks(0.0, self.end)
+    def axis(self) -> list[tuple[float, str]]:
+        return ticks(0.0, self.end)
 
     def told(self, line: Line) -> str:
         """What is to be said of a line without a look at it."""
@@ -117,7 +123,7 @@ def nice(value: float) -> float:
     if value <= 0:
         return 0.0
     power = 10.0 ** int(f"{value:e}".partition("e")[2])
-    return next(step * power for step in (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10, 20) if step * power >= value)
+    return next(step * power for step in (1, 2, 3, 4, 5, 6, 8, 10, 20) if step * power >= value)
 
 
 def short(value: float) -> str:
@@ -135,6 +141,17 @@ def clock(t: float, end: float) -> str:
     return f"{minutes // 60}:{minutes % 60:02}:{seconds:02}" if end >= 3600 else f"{minutes}:{seconds:02}"
 
 
-def clocks(begin: float, end: float) -> list[str]:
-    """What to write at five places of an axis of time."""
-    return [clock(begin + (end - begin) * n / 4, end) for n in range(5)]
+def ticks(begin: float, end: float) -> list[tuple[float, str]]:
+    """Round instants of an axis of time, at most six: where (percent of the width), and what to write there."""
+    step = _step(end - begin, by_clock=end >= 120)
+    places = [n * step for n in range(math.ceil(begin / step - 1e-9), math.floor(end / step + 1e-9) + 1)]
+    words = (f"{round(t, 6):g} s" if end < 120 else clock(t, end) for t in places)
+    return [((t - begin) / (end - begin) * 100, word) for t, word in zip(places, words, strict=True)]
+
+
+def _step(span: float, *, by_clock: bool) -> float:
+    """What lies between two ticks (s); of a clock no part of a second, but of minutes and hours."""
+    if by_clock:
+        return next((s for s in _CLOCK_STEPS if span <= _MOST * s), 86_400.0 * math.ceil(span / _MOST / 86_400))
+    power = 10.0 ** math.floor(math.log10(span / _MOST))
+    return next(step * power for step in (1, 2, 5, 10) if span <= _MOST * step * power * (1 + 1e-9))

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from e2e.report.curves import TALL, WIDE, clocks
+from e2e.report.curves import TALL, WIDE, ticks
 
 MAX_POINTS = 1_800
 """Of all waveforms of a session."""
@@ -65,8 +65,8 @@ class Scene:
         ]
 
     @property
-    def clock(self) -> list[str]:
-        return clocks(self.begin, self.end)
+    def axis(self) -> list[tuple[float, str]]:
+        return ticks(self.begin, self.end)
 
     @property
     def wave(self) -> str:

@@ -40,7 +40,8 @@ def _load(summary: Summary) -> list[Curve | None]:
     def curve(title: str, unit: str, lines: Mapping[str, Sequence[Value]], *, extra: bool = True) -> Curve | None:
         return _curve(title, unit, t, lines, end, extra=extra)
 
-    streams = {"sessions open": "open", "streams playing": "streams", "devices planned": "planned"}
+    playing = "streams playing" + (", the pusher probe's too" if summary["counters"].get("probe_sessions") else "")
+    streams = {"sessions open": "open", playing: "streams", "devices planned": "planned"}
     late = {"share of chunks": [None if v is None else v * 100 for v in load["late_share"]]}
     errors = {"sessions failed": "sessions_failed", "error lines": "error_lines", "import errors": "import_errors"}
     cpu = {name: [None if v is None else v * 100 for v in values] for name, values in load["cpu"].items()}

@@ -1,17 +1,22 @@
 """The runs of a directory over time: a table for the terminal, and the trends of a page."""
 
+import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import quote
 
+from e2e.durations import told
 from e2e.record.history import RunRow
 from e2e.report.blocks import Block, Items, Prose, Table
 from e2e.verdict.check import many
 
 _STATUS = {"pass": "pass", "fail": "fail", "invalid": "fail"}
-_HEAD = ["run", "scenario", "target", "started", "users", "ready p95", "first segment p95", "word error rate"]
-_HEAD += ["chunks lost", "import errors", "worse"]
-_NUMERIC = frozenset(range(4, len(_HEAD)))
+_HEAD = ["run", "scenario", "target", "started", "pace", "faults", "users", "ready p95", "first segment p95"]
+_HEAD += ["word error rate", "chunks lost", "import errors", "worse"]
+_NUMERIC = frozenset(range(6, len(_HEAD)))
+
+MAX_TOLD = 5
+"""Verdicts of a scenario, and scenarios, that the head of the page tells."""
 
 MAX_POINTS = 200
 """Runs of a trend: the newest."""
@@ -36,8 +41,7 @@ class Point:
 @dataclass(frozen=True, slots=True)
 class Trend:
     title: str
-    low: str
-    high: str
+    scale: str
     points: list[Point]
 
     @property
@@ -51,7 +55,7 @@ class Trend:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """The runs of one scenario on one target, the oldest first."""
+    """Runs that may be compared, the oldest first: of one scenario, target, load and pace, with the same faults."""
 
     title: str
     sentence: str
@@ -90,12 +94,13 @@ def status_of(run: RunRow) -> str:
 
 
 def history_blocks(runs: list[RunRow], total: int) -> list[Block]:
-    """For the terminal; `total` is how many runs there are. Scenario and time are in the name of a run, and a target is
-    named where there are several."""
+    """For the terminal; `total` is how many runs there are. Scenario and time are in the name of a run; target, pace
+    and faults are told where they differ."""
     fine = [run for run in runs if run.problem is None]
     blocks: list[Block] = []
     if fine:
-        known = {"scenario", "started"} | ({"target"} if len({run.target for run in fine}) == 1 else set())
+        known = {"scenario", "started"}
+        known |= {name for name in ("target", "pace", "faults") if len({getattr(run, name) for run in fine}) == 1}
         keep = [i for i, name in enumerate(_HEAD) if name not in known]
         rows = [[[run.name, *_cells(run)][i] for i in keep] for run in fine]
         numeric = frozenset(n for n, i in enumerate(keep) if i in _NUMERIC)
@@ -108,25 +113,41 @@ def history_blocks(runs: list[RunRow], total: int) -> list[Block]:
 
 
 def history_page(title: str, runs: list[RunRow], total: int) -> Page:
-    """`runs` are the newest first."""
+    """`runs` are the newest first. A run that is like no other is in the table alone."""
     fine = [run for run in runs if run.problem is None]
-    groups: dict[tuple[str, str], list[RunRow]] = {}
+    groups: dict[str, list[RunRow]] = {}
+    scenarios: dict[str, list[RunRow]] = {}
     for run in fine:
-        groups.setdefault((run.scenario or "?", run.target or "?"), []).append(run)
+        groups.setdefault(_alike(run), []).append(run)
+        scenarios.setdefault(run.scenario or "?", []).append(run)
     passed = sum(run.verdict == "pass" for run in fine)
     figures = [("runs", str(total)), ("shown", str(len(runs))), ("passed", f"{passed} of {len(fine)}")]
-    figures += [("last", f"{fine[0].verdict}, {_when(fine[0])}")] if fine else []
+    for name, found in list(scenarios.items())[:MAX_TOLD]:
+        verdicts = ", ".join(str(run.verdict) for run in found[:MAX_TOLD])
+        figures.append((f"{name}, the newest first" if len(found) > 1 else name, verdicts))
     return Page(
         title=title,
-        status=status_of(fine[0]) if fine else "none",
+        status=_worst([status_of(found[0]) for found in scenarios.values()]),
         figures=figures,
-        groups=[_group(*names, found[::-1][-MAX_POINTS:]) for names, found in groups.items()],
+        groups=[_group(name, found[::-1][-MAX_POINTS:]) for name, found in groups.items() if len(found) > 1],
         head=_HEAD,
         numeric=_NUMERIC,
         lines=[Line(status_of(r), quote(f"{r.name}/report.html"), r.name, _cells(r)) for r in fine],
         broken=_broken(runs),
         left_out=total - len(runs),
     )
+
+
+def _worst(statuses: list[str]) -> str:
+    """Of the newest run of each scenario: one that fails is not hidden by a later one of another."""
+    return next((status for status in ("fail", "inconclusive", "pass") if status in statuses), "none")
+
+
+def _alike(run: RunRow) -> str:
+    """What runs have in common whose figures make a curve."""
+    load = run.load or ("" if run.users is None else f"{run.users} users")
+    how = [re.sub(r"^1 users\b", "1 user", load), run.pace or "", f"with {run.faults}" if run.faults else ""]
+    return ", ".join(filter(None, (f"{run.scenario or '?'} on {run.target or '?'}", *how)))
 
 
 def _broken(runs: list[RunRow]) -> list[str]:
@@ -138,21 +159,22 @@ def _cells(run: RunRow) -> list[str]:
         run.scenario or "?",
         run.target or "?",
         _when(run),
+        run.pace or "",
+        run.faults or "",
         _count(run.users),
         _ms(run.p95.get("ready")),
         _ms(run.p95.get("first_segment")),
         _percent(run.wer),
-        _count(run.chunks_lost),
+        "cut" if run.cut else _count(run.chunks_lost),
         _count(run.import_errors),
         _count(run.regressions),
     ]
 
 
-def _group(scenario: str, target: str, runs: list[RunRow]) -> Group:
+def _group(title: str, runs: list[RunRow]) -> Group:
     """`runs` are the oldest first."""
-    trends = [
-        _trend("verdict", runs, lambda r: 1.0 if r.verdict == "pass" else 0.0, lambda v: "pass" if v else "no pass")
-    ]
+    verdicts = _trend("verdict", runs, lambda r: float(r.verdict == "pass"), lambda v: "pass" if v else "no pass")
+    trends = [replace(verdicts, scale="pass is above, all else below")]
     for metric in _CHOSEN:
         trends.append(_trend(f"{metric} p95", runs, lambda r, m=metric: r.p95.get(m), _ms))
     trends.append(_trend("word error rate", runs, lambda r: r.wer, _percent))
@@ -165,7 +187,7 @@ def _group(scenario: str, target: str, runs: list[RunRow]) -> Group:
     passed = sum(run.verdict == "pass" for run in runs)
     sentence = f"{many(len(runs), 'run')}, {passed} passed; the last one: {runs[-1].verdict}."
     first, last = _when(runs[0]), _when(runs[-1])
-    return Group(f"{scenario} on {target}", sentence, first, last, [t for t in trends if t.points])
+    return Group(title, sentence, first, last, [t for t in trends if t.points])
 
 
 def _when(run: RunRow) -> str:
@@ -179,7 +201,7 @@ def _trend(
     """One value of each run that has it, at the run's place among all of the group. The scale begins at 0, or below."""
     values = [(i, value, run) for i, run in enumerate(runs) if (value := of(run)) is not None]
     if not values:
-        return Trend(title, "", "", [])
+        return Trend(title, "", [])
     low, high = min(0.0, *(v for _, v, _ in values)), max(0.0, *(v for _, v, _ in values))
     tall, wide = (high - low) or 1.0, max(1, len(runs) - 1)
     points = [
@@ -191,7 +213,7 @@ def _trend(
         )
         for i, value, run in values
     ]
-    return Trend(title, say(low), say(high), points)
+    return Trend(title, f"{say(low)} to {say(high)}" if low < high else say(low), points)
 
 
 def _count(value: float | None) -> str:
@@ -199,7 +221,7 @@ def _count(value: float | None) -> str:
 
 
 def _ms(value: float | None) -> str:
-    return "" if value is None else f"{value:.0f} ms"
+    return "" if value is None else told(value, digits=0)
 
 
 def _percent(value: float | None) -> str:

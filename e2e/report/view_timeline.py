@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+from e2e.durations import told
 from e2e.report.blocks import Block, Lane, Lanes, Prose
 from e2e.report.text import one_line
 from e2e.report.view_scene import scene_of
@@ -95,5 +96,4 @@ def entry_line(entry: dict[str, Any], timeline: dict[str, Any]) -> str:
 
 def since(ms: float, *, sign: bool = True) -> str:
     """A duration as a person reads it: `+0.3 ms`, `+1.20 s`."""
-    plus = "+" if sign else ""
-    return f"{ms:{plus}.1f} ms" if abs(ms) < 1000 else f"{ms / 1000:{plus}.2f} s"
+    return told(ms, sign=sign)

@@ -1,5 +1,6 @@
 """Checks of what was measured: latencies, lag, and how well speech was understood."""
 
+from e2e.durations import told
 from e2e.verdict.check import Params, Result, failed, many, missing, not_reached, passed, reached, unknown
 from e2e.verdict.expect import PERCENTILES
 from e2e.verdict.facts import Facts
@@ -25,7 +26,8 @@ def percentile(check: str):
         if value is None:
             why = f": {many(displaced, 'session')} resumed a conversation" if displaced else ""
             return not_reached(facts) if not reached(facts) else unknown(f"{metric} was not observed in this run{why}")
-        detail = f"{check} of {metric}: {value:.1f} ms of {histogram.count} samples, expected below {below:.0f} ms"
+        samples = many(histogram.count, "sample")
+        detail = f"{check} of {metric}: {told(value)} of {samples}, expected below {told(below, digits=0)}"
         detail += f"; {histogram.share_negative:.0%} are negative" if histogram.share_negative else ""
         detail += f"; without {many(displaced, 'session')} that resumed a conversation" if displaced else ""
         return passed(detail) if value < below else failed(detail)

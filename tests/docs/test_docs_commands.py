@@ -28,7 +28,9 @@ QUICK = "--recogniser vad --timers 0.03 --pace max --quiet"
 SHORTENED: dict[str, tuple[str, set[int]]] = {
     "e2e run smoke --standin": (f"e2e run smoke --standin {QUICK} --chunks 30", {0}),
     "e2e run podcast --standin": (f"e2e run podcast --standin {QUICK} --chunks 30", {0}),
-    "e2e run podcast --standin --pace 20x": (
+    # The run that it reports on here may have one session.
+    "e2e report reports/latest --session s2": ("e2e report reports/latest --session s1", {0}),
+    "e2e run podcast --standin --pace 20x --recogniser vad": (
         "e2e run podcast --standin --recogniser vad --timers 0.03 --quiet --pace 20x --chunks 30",
         {0},
     ),
@@ -79,6 +81,7 @@ SHORTENED: dict[str, tuple[str, set[int]]] = {
 ELSEWHERE = {
     "e2e run podcast --standin --web": "tests/cli/test_cli_web.py",
     "make demo": "tests/test_fresh_clone.py",
+    ". .venv/bin/activate": "tests/test_fresh_clone.py",
     "make test": "the suite that runs this test",
     "make lint": ".ci/run",
     "pytest --e2e-target local": "tests/testing/test_pytest_plugin.py",

@@ -72,6 +72,16 @@ def test_a_row_is_what_run_json_says(three):
         assert row in history.runs() and history.count() == 3
 
 
+def test_a_row_says_how_it_was_run_and_how_it_ended(tmp_path):
+    how = {"pace": "20x", "ended": "finished", "target_details": {"faults": ["ready=late", "import=boot"]}}
+    counters = {"chunks_planned": 300, "chunks_sent": 200, "chunks_left_by_load": 90}
+    row = read_row(made(tmp_path, "a", **how, options={"load": {"text": "2 users"}}, counters=counters))
+    assert (row.load, row.pace, row.faults) == ("2 users", "20x", "import=boot, ready=late")
+    assert row.chunks_lost == 10 and not row.cut
+    cut = read_row(made(tmp_path, "b", **how | {"ended": "interrupted"}, counters=counters))
+    assert cut.cut and cut.chunks_lost is None
+
+
 def test_what_changed_is_read_anew_and_what_went_is_gone(three):
     names(three)
     made(three, "c", verdict="pass", started="2026-03-20T09:00:00")

@@ -69,12 +69,41 @@ def test_points_lie_in_their_box_the_newest_to_the_right():
     assert [p.x for p in ready.points] == sorted(p.x for p in ready.points)
     assert [p.y for p in ready.points] == sorted((p.y for p in ready.points), reverse=True)
     assert all(0 < p.x < 1000 and 0 < p.y < 200 for p in ready.points)
-    assert (ready.low, ready.high) == ("0 ms", "44 ms")
+    assert ready.scale == "0 ms to 44 ms"
     assert (group.first, group.last) == ("2026-03-10 09:00", "2026-03-14 09:00")
 
 
+def test_the_head_tells_the_newest_runs_of_each_scenario():
+    told = history_page("x", [*runs(1, scenario="podcast", verdict="pass"), *runs(3, verdict="fail")], 4)
+    assert told.status == "fail"
+    assert told.figures[-2:] == [("podcast", "pass"), ("smoke, the newest first", "fail, fail, fail")]
+    assert history_page("x", runs(3, verdict="pass"), 3).status == "pass" and history_page("x", [], 0).status == "none"
+
+
+def test_only_runs_that_are_alike_share_a_curve():
+    other = ({"pace": "20x"}, {"load": "3 users"}, {"faults": "ready=late"}, {"target": "local"})
+    rows = [row for how in ({}, *other) for row in runs(2, **({"load": "1 users", "pace": "realtime"} | how))]
+    titles = [group.title for group in history_page("x", rows, len(rows)).groups]
+    assert titles == [
+        "smoke on standin, 1 user, realtime",
+        "smoke on standin, 1 user, 20x",
+        "smoke on standin, 3 users, realtime",
+        "smoke on standin, 1 user, realtime, with ready=late",
+        "smoke on local, 1 user, realtime",
+    ]
+
+
+def test_a_run_that_was_cut_lost_nothing():
+    rows = runs(3)
+    rows[0] = replace(rows[0], chunks_planned=3000, chunks_sent=1, ended="did not end by itself")
+    text, _ = page(rows)
+    (group,) = history_page("x", rows, 3).groups
+    (lost,) = [t for t in group.trends if t.title == "chunks lost"]
+    assert len(lost.points) == 2 and lost.scale == "0 to 1" and "2999" not in text and ">cut</td>" in text
+
+
 def test_one_run_and_none():
-    assert "1 run, 0 passed" in page(runs(1))[0]
+    assert "20260310-smoke" in page(runs(1))[0] and "<svg" not in page(runs(1))[0]
     assert "No runs yet" in page([])[0]
 
 

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from e2e.record.rundir import RunDirectory
-from e2e.report.curves import Curve, Line, clock, nice, short
+from e2e.report.curves import Curve, Line, clock, nice, short, ticks
 from e2e.report.page import as_data
 from e2e.report.view_curves import MIN_VALUES
 from e2e.report.write import write_reports
@@ -62,9 +62,20 @@ def texts(page, selector):
 
 
 def axis(page, n=0):
-    """The first and the last label of the time axis of a curve."""
-    labels = texts(page, f".curve:nth-of-type({n + 1}) .x span")
-    return labels[0], labels[-1]
+    """Begin and end (s) of the time axis of a curve, by what is written at its ticks, and where."""
+    ticks = page.run(
+        f"[...document.querySelectorAll('.curve')[{n}].querySelectorAll('.x span')]"
+        ".map(e => [parseFloat(e.style.left) / 100, e.textContent])"
+    )
+    assert 2 <= len(ticks) <= 6
+    (a, begin), (b, end) = ((share, seconds(label)) for share, label in (ticks[0], ticks[-1]))
+    rate = (end - begin) / (b - a)
+    return round(begin - a * rate, 1), round(begin + (1 - a) * rate, 1)
+
+
+def seconds(label):
+    """`12.5 s` and `1:04:05`."""
+    return sum(float(part) * 60**k for k, part in enumerate(reversed(label.removesuffix(" s").split(":"))))
 
 
 @pytest.mark.parametrize("make", [smoke, busy, hostile, evil])
@@ -115,6 +126,7 @@ def test_its_curves_and_histograms_hold_every_value(busy_page):
     for chart in data["charts"]:
         lines |= {(chart["unit"], line["name"]): line["values"] for line in chart["lines"]}
     assert lines["", "sessions open"] == load["open"] and lines["", "devices planned"] == load["planned"]
+    assert lines["", "streams playing, the pusher probe's too"] == load["streams"]
     assert lines["a second", "chunks"] == load["chunks_per_s"]
     assert lines["a second", "messages"] == load["messages_per_s"]
     assert lines["MB", "backend"] == load["rss_mb"]["backend"]
@@ -150,12 +162,12 @@ def test_pointing_shows_the_values_of_all_curves_at_that_time(busy_page):
 
 def test_a_drag_zooms_all_charts_and_a_double_click_shows_all_again(busy_page):
     page, summary = busy_page
-    whole = axis(page), axis(page, 1)
-    assert whole[0] == ("0 s", clock(summary["duration"], summary["duration"]))
+    whole = pytest.approx((0, summary["duration"]), abs=0.1)
+    assert axis(page) == axis(page, 1) == whole
     drawn = "document.querySelector('.curve .plot path').getAttribute('d')"
     path = page.run(drawn)
     page.drag(".curve .plot", 0.25, 0.5)
-    begin, end = (float(label.split()[0]) for label in axis(page))
+    begin, end = axis(page)
     assert begin == pytest.approx(summary["duration"] / 4, abs=1) and end == pytest.approx(
         summary["duration"] / 2, abs=1
     )
@@ -167,11 +179,11 @@ def test_a_drag_zooms_all_charts_and_a_double_click_shows_all_again(busy_page):
     for clicks in (1, 2):
         for type in ("mousePressed", "mouseReleased"):
             page.mouse(type, box["left"] + 30, box["top"] + 30, clicks=clicks)
-    assert (axis(page)[1], axis(page, 1)[1]) == (whole[0][1], whole[1][1])
+    assert axis(page) == axis(page, 1) == whole
     page.run("document.querySelector('#curves button[data-do=in]').click()")
-    assert axis(page)[1] != whole[0][1]
+    assert axis(page) != whole
     page.run("document.querySelector('#curves button[data-do=all]').click()")
-    assert axis(page)[1] == whole[0][1] and axis(page)[0].startswith("0")
+    assert axis(page) == whole
 
 
 def test_a_zoomed_curve_has_a_scale_of_its_own(busy_page):
@@ -194,14 +206,14 @@ def test_keys_walk_through_the_points_zoom_and_reset(busy_page):
     spoken = texts(page, "#curves .tools .spoken")[0]
     assert spoken.startswith(f"at {t[2]:g} s: ") and "devices planned 4" in spoken
     page.key("+", "+")
-    begin, end = (float(label.split()[0]) for label in axis(page))
+    begin, end = axis(page)
     assert begin < t[2] < end and end - begin == pytest.approx(summary["duration"] / 4, abs=1)
     page.key("End")
-    assert float(axis(page)[1].split()[0]) == pytest.approx(summary["duration"], abs=1)
+    assert axis(page)[1] == pytest.approx(summary["duration"], abs=1)
     page.key("-", "-")
-    assert axis(page)[1] == clock(summary["duration"], summary["duration"])
+    assert axis(page) == pytest.approx((0, summary["duration"]), abs=0.1)
     page.key("+", "Escape")
-    assert axis(page)[1] == clock(summary["duration"], summary["duration"])
+    assert axis(page) == pytest.approx((0, summary["duration"]), abs=0.1)
     assert page.run("[...document.querySelectorAll('.curve .cross')].every(e => e.hidden)")
 
 
@@ -211,7 +223,7 @@ def test_a_finger_does_what_a_mouse_does(busy_page):
     assert texts(page, ".curve output")[0] in map(str, summary["series"]["load"]["open"])
     assert texts(page, "#curves .when")[0].startswith("at ")
     page.touch(".curve .plot", 0.2, 0.3, 0.45, 0.6)
-    begin, end = (float(label.split()[0]) for label in axis(page))
+    begin, end = axis(page)
     assert (begin, end) == pytest.approx((summary["duration"] * 0.2, summary["duration"] * 0.6), abs=1)
 
 
@@ -264,6 +276,11 @@ def test_what_sessions_say_stays_text(browser, reported):
     assert page.run("document.title") != "taken" and page.complaints == []
 
 
+CUT = """[...document.querySelectorAll("td, th")].filter(e => e.getClientRects().length)
+  .filter(e => e.getBoundingClientRect().right > innerWidth || e.scrollWidth > e.clientWidth + 1)
+  .map(e => e.textContent.slice(0, 50))"""
+
+
 @pytest.mark.parametrize("make", [busy, evil, hostile])
 def test_a_phone_needs_no_scrolling_to_the_side(browser, reported, make):
     page = browser.open(reported(make)[0], 360, 700)
@@ -271,6 +288,16 @@ def test_a_phone_needs_no_scrolling_to_the_side(browser, reported, make):
         page.run(name or "0")
         assert page.run("document.documentElement.scrollWidth") <= 360
         assert page.run("document.scrollingElement.scrollHeight") > 700
+        assert page.run(CUT) == []
+
+
+def test_a_phone_tells_the_column_of_each_cell(browser, reported):
+    page = browser.open(reported(hostile)[0], 390, 800)
+    cell = "[...document.querySelectorAll('td[data-label=problem]')].find(e => e.textContent)"
+    label = f"getComputedStyle({cell}, '::before')"
+    assert page.run(f"{label}.content").startswith('"problem')
+    page = browser.open(reported(hostile)[0], 1200)
+    assert page.run(f"{label}.content") == "none"
 
 
 LANES = """(() => {
@@ -348,13 +375,14 @@ def test_eight_hours_of_a_thousand_devices_fit(browser, reported):
     assert len(summary["series"]["load"]["t"]) > 150
     assert path.stat().st_size < LIMIT / 2
     page = browser.open(path)
-    assert page.complaints == [] and axis(page) == ("0:00:00", clock(summary["duration"], summary["duration"]))
+    assert page.complaints == [] and axis(page) == pytest.approx((0, summary["duration"]), abs=30)
+    assert texts(page, ".curve:nth-of-type(1) .x span") == [f"{2 * n}:00:00" for n in range(5)]
 
 
 def test_a_curve_is_drawn_to_scale_with_gaps_where_nothing_is_known():
     curve = Curve("c", "ms", [0, 1, 2, 3, 4], [Line("a", [0, 50, None, 25, None])], 4.0)
     assert curve.path(curve.lines[0]) == "M0.0 100.0L250.0 0.0M750.0 50.0h1"
-    assert curve.scale == ["50", "25", "0"] and curve.clock == ["0 s", "1 s", "2 s", "3 s", "4 s"]
+    assert curve.scale == ["50", "25", "0"] and curve.axis == [(n * 25, f"{n} s") for n in range(5)]
     below = Curve("c", "", [0, 10], [Line("a", [-7, 0])], 10.0)
     assert (below.low, below.high) == (-8, 0) and below.told(below.lines[0]) == "-7 to 0"
     assert below.path(below.lines[0]) == "M0.0 87.5L1000.0 0.0"
@@ -369,7 +397,7 @@ def test_data_cannot_leave_its_element():
 
 
 @pytest.mark.parametrize(
-    ("value", "end"), ((0, 0), (0.3, 0.3), (0.31, 0.4), (1, 1), (7, 8), (9.7, 10), (999.6, 1000), (1201, 1500))
+    ("value", "end"), ((0, 0), (0.3, 0.3), (0.31, 0.4), (1, 1), (7, 8), (9.7, 10), (999.6, 1000), (1201, 2000))
 )
 def test_scales_end_with_a_round_number(value, end):
     assert nice(value) == pytest.approx(end)
@@ -385,3 +413,22 @@ def test_numbers_and_instants_are_short():
         "2.5M",
     ]
     assert [clock(t, end) for t, end in ((1.25, 100), (245, 600), (3845, 28_800))] == ["1.25 s", "4:05", "1:04:05"]
+
+
+@pytest.mark.parametrize(
+    ("begin", "end", "words"),
+    (
+        (0, 8.68, "0 s, 2 s, 4 s, 6 s, 8 s"),
+        (0, 0.3, "0 s, 0.1 s, 0.2 s, 0.3 s"),
+        (10.3, 12.1, "10.5 s, 11 s, 11.5 s, 12 s"),
+        (0, 119, "0 s, 50 s, 100 s"),
+        (0, 305, "0:00, 1:00, 2:00, 3:00, 4:00, 5:00"),
+        (290, 300, "4:50, 4:52, 4:54, 4:56, 4:58, 5:00"),
+        (0, 5000, "0:00:00, 0:30:00, 1:00:00"),
+        (0, 1_000_000, "0:00:00, 72:00:00, 144:00:00, 216:00:00"),
+    ),
+)
+def test_ticks_are_round_and_few(begin, end, words):
+    found = ticks(begin, end)
+    assert ", ".join(word for _, word in found) == words
+    assert all(0 <= place <= 100.001 for place, _ in found)

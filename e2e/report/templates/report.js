@@ -3,7 +3,8 @@
 // pointer or the arrow keys show the values at a time in all of them, a drag or + and - zoom all of them.
 (() => {
   const WIDE = 1000, TALL = 100; // as in e2e/report/curves.py
-  const NICE = [1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10, 20];
+  const NICE = [1, 2, 3, 4, 5, 6, 8, 10, 20];
+  const CLOCK = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400];
   const DRAG = 8; // px from which a movement is a drag
 
   const nice = (value) => {
@@ -24,6 +25,19 @@
     const part = digits && t % 1 ? (t % 1).toFixed(digits).slice(1) : "";
     const text = end >= 3600 ? `${Math.floor(minutes / 60)}:${two(minutes % 60)}` : minutes;
     return `${text}:${seconds}${part}`;
+  };
+
+  // Round instants between a and b, at most six; written as those of something that lasts until `end`.
+  const ticks = (a, b, end) => {
+    const most = 5.5, span = b - a, power = 10 ** Math.floor(Math.log10(span / most));
+    const round = [1, 2, 5, 10].map((step) => step * power).find((step) => span <= most * step * (1 + 1e-9));
+    const step = (end >= 120 && span > 5 && CLOCK.find((step) => span <= most * step)) || round;
+    const digits = Math.max(0, -Math.floor(Math.log10(step) + 1e-9)), found = [];
+    for (let n = Math.ceil(a / step - 1e-9); n * step <= b + step * 1e-9; n++) {
+      const t = Number((n * step).toFixed(6));
+      found.push({ share: (t - a) / span, label: clock(t, end, digits) });
+    }
+    return found;
   };
 
   const make = (parent, name) => {
@@ -193,7 +207,7 @@
       this.tools.hidden = false;
       this.when = this.tools.querySelector(".when");
       this.spoken = this.tools.querySelector(".spoken");
-      this.ticks = [...root.querySelectorAll(".x")].map((axis) => [...axis.children]);
+      this.axes = root.querySelectorAll(".x");
       this.rows = data.events ? [...root.parentElement.querySelectorAll("tbody tr")] : [];
       const acts = { in: () => this.zoomBy(0.5), out: () => this.zoomBy(2), all: () => this.zoom(this.full) };
       for (const button of this.tools.querySelectorAll("button"))
@@ -222,11 +236,13 @@
       const from = Math.min(Math.max(a, begin), end - width);
       this.view = width >= end - begin ? this.full : [from, from + width];
       this.plots.forEach((plot) => plot.draw());
-      for (const labels of this.ticks)
-        labels.forEach((label, n) => {
-          const t = this.view[0] + (this.view[1] - this.view[0]) * n / (labels.length - 1);
-          label.textContent = clock(t, end, this.digits());
-        });
+      for (const axis of this.axes)
+        axis.replaceChildren(...ticks(...this.view, end).map(({ share, label }) => {
+          const place = document.createElement("span");
+          place.style.left = `${share * 100}%`;
+          place.textContent = label;
+          return place;
+        }));
       this.show(this.at);
     }
 
