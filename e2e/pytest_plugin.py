@@ -63,13 +63,16 @@ def e2e_run(request: pytest.FixtureRequest, e2e_standin: dict[str, Any]) -> Any:
 
     async def e2e_run(scenario: Any, **options: Any) -> Any:
         __tracebackhide__ = True
+        from e2e.errors import E2EError
         from e2e.testing.runs import arguments, run
 
         name = config.getoption("--e2e-target")
-        said = (
-            ["--target", name, *arguments(options)] if name else ["--standin", *arguments({**e2e_standin, **options})]
-        )
-        result = await run(scenario, said, config.rootpath, Path(config.rootpath, config.getoption("--e2e-out")))
+        given = options if name else {**e2e_standin, **options}
+        try:
+            said = [*(("--target", name) if name else ("--standin",)), *arguments(given)]
+            result = await run(scenario, said, config.rootpath, Path(config.rootpath, config.getoption("--e2e-out")))
+        except E2EError as error:
+            raise error.with_traceback(None) from None  # what is wrong is in the test, not in the frames below
         runs.append(result)
         request.node.user_properties.append(("e2e_report", str(result.report)))  # for pytest's own --junitxml
         return result
