@@ -107,6 +107,11 @@ class History:
         )
         return [RunRow(*row[:-1], p95=json.loads(row[-1])) for row in rows]
 
+    def scenarios(self) -> list[str]:
+        """Their names, of the runs that could be read."""
+        rows = self._database.execute("SELECT DISTINCT scenario FROM runs WHERE scenario IS NOT NULL ORDER BY scenario")
+        return [name for (name,) in rows]
+
     def count(self, scenario: str | None = None) -> int:
         return self._database.execute(f"SELECT COUNT(*) FROM runs {_OF_SCENARIO}", (scenario,)).fetchone()[0]
 

@@ -54,6 +54,8 @@ def test_the_newest_is_first_and_the_link_is_no_run(three):
     assert names(three) == ["b", "c", "a"]
     assert names(three, limit=2) == ["b", "c"]
     assert names(three, scenario="smoke") == ["c", "a"]
+    with History(three) as history:
+        assert history.scenarios() == ["podcast", "smoke"]
 
 
 def test_a_row_is_what_run_json_says(three):
