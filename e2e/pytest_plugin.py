@@ -37,11 +37,17 @@ def e2e_target(
 
     The target of `--e2e-target`, whose services must run already; else the stand-in, started once for each process.
     """
+    __tracebackhide__ = True
     name = pytestconfig.getoption("--e2e-target")
     if name:
         from e2e.config import load_target
+        from e2e.errors import ConfigError
 
-        yield load_target(name, pytestconfig.rootpath)
+        try:
+            target = load_target(name, pytestconfig.rootpath)
+        except ConfigError as error:
+            raise error.with_traceback(None) from None
+        yield target
         return
     from e2e.cli.standin import standin_target
     from e2e.testing.served import served
