@@ -164,8 +164,15 @@ def _remove(path: Path) -> None:
 
 def _run_directories(root: Path) -> Iterator[Path]:
     for path in sorted(root.iterdir()):
-        if not path.is_symlink() and ((path / FILE_NAME).is_file() or (path / "run.json").is_file()):
+        if not path.is_symlink() and _may_be_run(path):
             yield path
+
+
+def _may_be_run(path: Path) -> bool:
+    try:
+        return (path / FILE_NAME).is_file() or (path / "run.json").is_file()
+    except OSError:
+        return True  # nobody may look into it, which is then said of it
 
 
 def _signature(path: Path) -> str:
