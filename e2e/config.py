@@ -101,6 +101,21 @@ class _File(_Table):
     targets: dict[str, _Target] = {}
 
 
+_TABLES = {
+    "backend": _Service,
+    "pusher": _Service,
+    "log": _Log,
+    "auth": _Auth,
+    "endpoints": _Endpoint,
+    "thresholds": _Thresholds,
+    "imports": _Imports,
+    "webhook": _Webhook,
+}
+"""Tables of a target by their names, to say what may be in them."""
+
+_TO_SET = "; export it in the shell that runs e2e, or try the stand-in with --standin"
+
+
 def load_target(name: str | None, directory: Path, environ: Mapping[str, str] | None = os.environ) -> TargetConfig:
     """The target of that name from the configuration in `directory`; the default one when `name` is None.
 
@@ -118,7 +133,7 @@ def load_target(name: str | None, directory: Path, environ: Mapping[str, str] | 
     try:
         file = msgspec.convert(document, _File)
     except msgspec.ValidationError as error:
-        raise ConfigError(f"{path}: {error}") from error
+        raise ConfigError(f"{path}{_mistake(document, error)}") from error
     name = name or file.default or (next(iter(file.targets)) if len(file.targets) == 1 else None)
     if name is None:
         raise ConfigError(f"{path} names {len(file.targets)} targets and no default: choose one with --target NAME")
@@ -130,6 +145,25 @@ def load_target(name: str | None, directory: Path, environ: Mapping[str, str] | 
         return _target(name, file.targets[name], path.parent, environ)
     except ConfigError as error:
         raise ConfigError(f"{path}, target {name!r}: {error}") from error
+
+
+def _mistake(document: Any, error: msgspec.ValidationError) -> str:
+    """In which target and table it is, and which keys that may have: `, target 'local': backend: ...`."""
+    where, targets = "", document.get("targets") if isinstance(document, dict) else None
+    for name, table in targets.items() if isinstance(targets, dict) else ():
+        try:
+            msgspec.convert(table, _Target)
+        except msgspec.ValidationError as inner:
+            where, error = f", target {name!r}", inner
+            break
+    text, _, place = str(error).partition(" - at `$")
+    place = place.strip(".`")
+    if unknown := re.search("unknown field `(.*)`", text):
+        keys = _TABLES.get(re.sub(r".*\.|\[.*", "", place), _Target if where else _File).__struct_fields__
+        near = get_close_matches(unknown[1], keys, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else "."
+        text = f"unknown key {unknown[1]!r}{hint} It may have: {', '.join(keys)}"
+    return f"{where}: {place}: {text}" if place else f"{where}: {text}"
 
 
 def find_config(directory: Path) -> tuple[Path, dict[str, Any]] | None:
@@ -273,14 +307,14 @@ def credentials(auth: _Auth, environ: Mapping[str, str]) -> Credentials | None:
         return Credentials("dev", "dev", DEV_UID)
     if auth.secret_env is not None:
         if not environ.get(auth.secret_env):
-            raise ConfigError(f"auth: the environment variable {auth.secret_env} is not set")
+            raise ConfigError(f"auth: the environment variable {auth.secret_env} is not set{_TO_SET}")
         return Credentials(auth.scheme or "bearer", _secret(auth.secret_env, environ), uid)
     for scheme, variable in (("bearer", "E2E_TOKEN"), ("admin", "ADMIN_KEY")):
         if auth.scheme in (None, scheme) and environ.get(variable):
             return Credentials(scheme, _secret(variable, environ), uid)
     if auth.scheme is not None:
         variable = "E2E_TOKEN" if auth.scheme == "bearer" else "ADMIN_KEY"
-        raise ConfigError(f"auth: scheme {auth.scheme!r} needs the environment variable {variable}")
+        raise ConfigError(f"auth: scheme {auth.scheme!r} needs the environment variable {variable}{_TO_SET}")
     return None
 
 

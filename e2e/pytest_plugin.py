@@ -37,11 +37,17 @@ def e2e_target(
 
     The target of `--e2e-target`, whose services must run already; else the stand-in, started once for each process.
     """
+    __tracebackhide__ = True
     name = pytestconfig.getoption("--e2e-target")
     if name:
         from e2e.config import load_target
+        from e2e.errors import ConfigError
 
-        yield load_target(name, pytestconfig.rootpath)
+        try:
+            target = load_target(name, pytestconfig.rootpath)
+        except ConfigError as error:
+            raise error.with_traceback(None) from None
+        yield target
         return
     from e2e.cli.standin import standin_target
     from e2e.testing.served import served
@@ -63,13 +69,16 @@ def e2e_run(request: pytest.FixtureRequest, e2e_standin: dict[str, Any]) -> Any:
 
     async def e2e_run(scenario: Any, **options: Any) -> Any:
         __tracebackhide__ = True
+        from e2e.errors import E2EError
         from e2e.testing.runs import arguments, run
 
         name = config.getoption("--e2e-target")
-        said = (
-            ["--target", name, *arguments(options)] if name else ["--standin", *arguments({**e2e_standin, **options})]
-        )
-        result = await run(scenario, said, config.rootpath, Path(config.rootpath, config.getoption("--e2e-out")))
+        given = options if name else {**e2e_standin, **options}
+        try:
+            said = [*(("--target", name) if name else ("--standin",)), *arguments(given)]
+            result = await run(scenario, said, config.rootpath, Path(config.rootpath, config.getoption("--e2e-out")))
+        except E2EError as error:
+            raise error.with_traceback(None) from None  # what is wrong is in the test, not in the frames below
         runs.append(result)
         request.node.user_properties.append(("e2e_report", str(result.report)))  # for pytest's own --junitxml
         return result

@@ -196,12 +196,15 @@ BASE = '[targets.local]\nbackend = { url = "http://127.0.0.1:1" }\n'
         (FULL, "zzz", "no target 'zzz'. It has: local, other"),
         ("", "local", "no target 'local'. It has: none"),
         ('[targets.local]\nhosts = ["a"]', None, "neither a backend nor a pusher"),
-        (BASE + 'colour = "red"', None, "colour"),
-        (MINIMAL + 'colour = "red"', None, "colour"),
-        ('colour = "red"\n' + BASE, None, "colour"),
-        (BASE + 'auth = { token = "x" }', None, "token"),
-        (BASE + "thresholds = { ready = 1 }", None, "ready"),
-        (BASE + 'endpoints = [{ path = "/a", statuses = [200] }]', None, "statuses"),
+        (BASE + 'colour = "red"', None, ", target 'local': unknown key 'colour'. It may have: backend, pusher, auth"),
+        (MINIMAL + 'colour = "red"', None, ", target 'local': backend: unknown key 'colour'. It may have: url, comm"),
+        (MINIMAL + 'comand = ["x"]', None, "backend: unknown key 'comand'; did you mean 'command'? It may have: url"),
+        ('colour = "red"\n' + BASE, None, "e2e.toml: unknown key 'colour'. It may have: default, targets"),
+        (BASE + 'auth = { token = "x" }', None, "auth: unknown key 'token'. It may have: scheme, secret_env, uid_e"),
+        (BASE + "thresholds = { ready = 1 }", None, "thresholds: unknown key 'ready'"),
+        (BASE + 'endpoints = [{ path = "/a", statuses = [200] }]', None, "endpoints[0]: unknown key 'statuses'. It "),
+        (MINIMAL + "log = { files = 1 }", None, "backend.log: unknown key 'files'; did you mean 'file'? It may have"),
+        (MINIMAL + "boot_timeout = true", None, "target 'local': backend.boot_timeout: Expected `float`"),
         (BASE + 'auth = { scheme = "basic" }', None, "basic"),
         (BASE + 'auth = { secret_env = "NOT_THERE" }', None, "environment variable NOT_THERE is not set"),
         (BASE + 'auth = { scheme = "admin" }', None, "ADMIN_KEY"),
@@ -322,5 +325,5 @@ def test_a_target_without_a_profile_finds_it_out_and_an_unknown_one_is_refused(t
     (tmp_path / "e2e.toml").write_text(MINIMAL)
     assert load_target(None, tmp_path, {}).profile == "auto"
     (tmp_path / "e2e.toml").write_text(f'[targets.local]\nprofile = "2025"\n{MINIMAL}')
-    with pytest.raises(ConfigError, match=r"Invalid enum value '2025'.*profile"):
+    with pytest.raises(ConfigError, match="target 'local': profile: Invalid enum value '2025'"):
         load_target(None, tmp_path, {})

@@ -13,9 +13,13 @@ from e2e.audit.installed import missing_modules
 from e2e.audit.model import Finding, Kind, Module, Severity, Statement
 from e2e.audit.resolve import Has, Names
 from e2e.audit.tree import Tree
+from e2e.errors import UsageError
 
 GENERATED = {"_version", "version", "__version__", "_build"}
 """Modules that a build writes: missing from a checkout, and usually caught where they are imported."""
+
+MAX_NAMES = 10
+"""Of top-level modules that an error names."""
 
 
 @dataclass(slots=True)
@@ -36,22 +40,47 @@ def audit(path: Path, package: str | None = None, watch: Iterable[str] = (), pyt
     """Audit the tree at `path`.
 
     `package` keeps only findings in or about that package; `watch` holds patterns as `models.*`; `python` is an
-    interpreter that is asked for top-level modules that are not the tree's. Raises `UsageError`.
+    interpreter that is asked for top-level modules that are not the tree's. Raises `UsageError`, also where the tree
+    has no such package or a pattern matches none of its modules: a slip of the pen must not look like a clean tree.
     """
     collects = gc.isenabled()
     gc.disable()  # syntax trees are many small objects without cycles: looking for some costs a third of the time
     try:
-        auditor = _Auditor(Tree(path), tuple(watch))
+        tree = Tree(path)
+        wanted = _packages(tree, package, path) if package else set()
+        auditor = _Auditor(tree, tuple(watch))
+        for pattern in auditor.watch:
+            if not any(name and fnmatch.fnmatchcase(name, pattern) for name in tree.modules):
+                raise UsageError(f"--watch {pattern!r} matches no module of {path}; it has {_tops(tree)}")
         findings = auditor.run(python)
     finally:
         if collects:
             gc.enable()
     if package:
-        findings = [f for f in findings if auditor.concerns(f, package)]
+        findings = [f for f in findings if auditor.concerns(f, package, wanted)]
     order = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.INFO: 2}
     findings.sort(key=lambda f: (order[f.severity], f.file, f.line, f.column, f.rule, f.name))
     count = sum(len(module.imports) for module in auditor.tree.audited)
     return Audit(findings, len(auditor.tree.audited), count, auditor.watched(), auditor.places())
+
+
+def _packages(tree: Tree, package: str, path: Path) -> set[str]:
+    """The full names of a package: where the tree has none of this name at its root, those of directories below it."""
+    known = {
+        name[:end]
+        for name, module in tree.modules.items()
+        if module.kind is not Kind.NAMESPACE
+        for end in (*(n for n, c in enumerate(name) if c == "."), len(name))
+    }
+    found = {package} & known or {name for name in known if name.endswith(f".{package}")}
+    if not found:
+        raise UsageError(f"no package {package} in {path}; it has {_tops(tree)}")
+    return found
+
+
+def _tops(tree: Tree) -> str:
+    names = sorted({module.name.partition(".")[0] for module in tree.audited} - {""})
+    return ", ".join(names[:MAX_NAMES]) + (f" and {len(names) - MAX_NAMES} more" if len(names) > MAX_NAMES else "")
 
 
 class _Auditor:
@@ -69,7 +98,8 @@ class _Auditor:
             self.tree.get(module.name)
             if module.syntax_error:
                 line, text = module.syntax_error
-                self.say("unreadable", Severity.WARNING, module, line, 1, module.name, "", f"cannot be parsed: {text}")
+                level, what = (Severity.ERROR, "read") if module.closed else (Severity.WARNING, "parsed")
+                self.say("unreadable", level, module, line, 1, module.name, "", f"cannot be {what}: {text}")
             for statement in module.imports:
                 self.statement(module, statement)
         for module in self.tree.audited:
@@ -187,10 +217,15 @@ class _Auditor:
         }
         return {file: found for file, found in lines.items() if found}
 
-    def concerns(self, finding: Finding, package: str) -> bool:
-        file = (self.tree.path / finding.file).relative_to(self.tree.root).as_posix()
-        about = (finding.module, file.removesuffix(".py").removesuffix("/__init__").replace("/", "."))
-        return any(name == package or name.startswith(f"{package}.") for name in about)
+    def concerns(self, finding: Finding, package: str, full: set[str]) -> bool:
+        """`package` is as imports say it, `full` are its names from the root on."""
+        path = (self.tree.path / finding.file).relative_to(self.tree.root).as_posix()
+        file = path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+        return _within(finding.module, package) or any(_within(file, name) for name in full)
+
+
+def _within(name: str, package: str) -> bool:
+    return name == package or name.startswith(f"{package}.")
 
 
 def severity(statement: Statement) -> Severity:

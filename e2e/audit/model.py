@@ -81,6 +81,7 @@ class Module:
     grafts: set[tuple[str, str]] = field(default_factory=set)  # (a, b) where it assigns to a.b; b may be ANY
     helpers: set[str] = field(default_factory=set)  # what it calls with its own __name__
     syntax_error: tuple[int, str] | None = None
+    closed: bool = False  # `syntax_error` says why the file cannot even be read
     was_read: bool = False
 
     @property
@@ -103,7 +104,7 @@ class Rule:
 RULES = {
     rule.name: rule
     for rule in (
-        Rule("IMP001", "unreadable", "The file cannot be parsed, so nothing is known of its imports and names"),
+        Rule("IMP001", "unreadable", "The file cannot be read or parsed, so nothing is known of its imports and names"),
         Rule("IMP101", "missing-module", "The imported module does not exist in the tree"),
         Rule("IMP102", "missing-name", "The imported name does not exist in its module"),
         Rule("IMP103", "typing-only-name", "The imported name exists only under TYPE_CHECKING"),

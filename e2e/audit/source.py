@@ -39,7 +39,11 @@ def read(module: Module) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             tree = ast.parse(text)
-    except (SyntaxError, ValueError, OSError, RecursionError, MemoryError) as error:
+    except OSError as error:
+        module.syntax_error = (1, (error.strerror or type(error).__name__).lower())
+        module.closed = module.dynamic = True
+        return
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         line = getattr(error, "lineno", None) or 1
         module.syntax_error = (line, getattr(error, "msg", None) or str(error) or type(error).__name__)
         module.dynamic = True

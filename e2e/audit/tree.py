@@ -33,7 +33,7 @@ UNKNOWN = Found(own=True)
 class Tree:
     """All modules below the first directory above `path` that is no package; those in `path` are audited.
 
-    Raises `UsageError` where there is no Python at all.
+    Raises `UsageError` where there is no Python at all, or a directory that cannot be read.
     """
 
     def __init__(self, path: Path) -> None:
@@ -62,8 +62,11 @@ class Tree:
 
     def _walk(self, directory: Path, name: str) -> None:
         """Register a directory and all below it. A package wins over a module of the same name, source over stubs."""
-        with os.scandir(directory) as entries:
-            listed = sorted(entries, key=lambda entry: entry.name)
+        try:
+            with os.scandir(directory) as entries:
+                listed = sorted(entries, key=lambda entry: entry.name)
+        except OSError as error:
+            raise UsageError(f"cannot read {directory}: {(error.strerror or str(error)).lower()}") from error
         files = [entry.name for entry in listed if entry.is_file()]
         if name:
             init = directory / "__init__.py"

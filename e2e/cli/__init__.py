@@ -47,15 +47,25 @@ def cli() -> None:
     """
 
 
+def _show(error: click.ClickException) -> None:
+    """As any other error: one line. click's own is several, and looks as if it were of another program."""
+    context = getattr(error, "ctx", None)
+    if context is not None and error.message == context.get_help():
+        error.show()  # nothing was asked for: the help is the answer
+        return
+    text = " ".join(error.format_message().split()).rstrip(".")
+    click.echo(f"e2e: {text}; see {context.command_path if context else 'e2e'} --help", err=True)
+
+
 def main() -> None:
     """Entry point of `e2e`."""
     try:
-        code = cli.main(standalone_mode=False)
+        code = cli.main(prog_name="e2e", standalone_mode=False)
     except E2EError as error:
         click.echo(f"e2e: {error}", err=True)
         code = error.exit_code
     except click.ClickException as error:
-        error.show()
+        _show(error)
         code = ExitCode.USAGE
     except (click.Abort, KeyboardInterrupt):
         click.echo("e2e: interrupted", err=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from e2e.errors import ExitCode
+from e2e.errors import ExitCode, UsageError
 
 
 @click.command(name="compare")
@@ -30,7 +30,10 @@ def command(before: Path, after: Path, form: str, fail_on: str | None, smallest:
     from e2e.verdict.moved import Smallest
 
     least = Smallest(**parse_smallest(smallest).params)
-    result = compare(*(read_digest(RunDirectory.open(run)) for run in (before, after)), least)
+    runs = [RunDirectory.open(run) for run in (before, after)]
+    if runs[0] == runs[1]:
+        raise UsageError(f"{before} and {after} are the same run ({runs[0].run_id}): name two")
+    result = compare(*map(read_digest, runs), least)
     data = result.to_dict()
     if form == "json":
         click.echo(json.dumps(data, indent=1, ensure_ascii=False))

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from e2e.cli.params import Whole
 from e2e.errors import ConfigError, ExitCode
 
 _WORD = {"ok": "ok  ", "warn": "warn", "bad": "BAD "}
@@ -14,9 +15,7 @@ _COLOUR = {"ok": "green", "warn": "yellow", "bad": "red"}
 
 @click.command(name="doctor")
 @click.option("--target", "target_name", metavar="NAME", help="A target of e2e.toml (default: the one it names).")
-@click.option(
-    "--users", type=click.IntRange(1), default=100, show_default=True, help="Devices at once that are wanted."
-)
+@click.option("--users", type=Whole(), default=100, show_default=True, help="Devices at once that are wanted.")
 def command(target_name: str | None, users: int) -> ExitCode:
     """Check this machine, and the target where there is one. Nothing is started, nothing is streamed.
 
@@ -30,7 +29,7 @@ def command(target_name: str | None, users: int) -> ExitCode:
         try:
             target = load_target(target_name, here)
         except ConfigError as error:
-            problem = str(error).partition(": ")[2]
+            problem = str(error).partition(": ")[2].partition("; ")[0]  # the rest is what to do, which a finding says
     findings = asyncio.run(_examine(target, problem, users))
     for finding in findings:
         _show(finding)

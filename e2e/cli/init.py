@@ -19,4 +19,4 @@ def command(force: bool) -> None:
         path.write_text(files("e2e.cli").joinpath("template.toml").read_text(encoding="utf-8"), encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"cannot write {path}: {error.strerror}") from error
-    click.echo(f"wrote {path}; adapt it, then: e2e run smoke")
+    click.echo(f"wrote {path}; adapt it, then: e2e doctor, and e2e run smoke")

@@ -39,7 +39,7 @@ def prepared(scenario: Scenario, target: TargetConfig, options: Options, out: Pa
     scenario.settings(options.settings)
     target.services(scenario.services)
     load, _ = options.applied_to(scenario.load)
-    check_limits(load, raise_limits(), target.connect_rate)
+    check_limits(load, raise_limits(), target.connect_rate, fixed=target.timers is not None)  # the stand-in
     outlet, baseline = best_outlet(), named_baseline(options, out)
     directory = RunDirectory.create(out, scenario.name, datetime.now())
     secrets = target.credentials.secrets if target.credentials else ()

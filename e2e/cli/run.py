@@ -8,32 +8,24 @@ from typing import Any
 
 import click
 
+from e2e.cli.params import MAX_PORT, Whole
 from e2e.cli.standin import standin_options
 from e2e.errors import UsageError
-
-
-class _Port(click.ParamType):
-    name = "port"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        if str(value).isascii() and str(value).isdecimal() and int(value) <= 65535:
-            return int(value)
-        self.fail(f"{value!r} is no port (0 to 65535); without one, write it behind SCENARIO", param, ctx)
 
 
 @click.command(name="run")
 @click.argument("scenario")
 @click.option("--target", "target_name", metavar="NAME", help="A target of e2e.toml (default: the one it names).")
 @click.option("--standin", is_flag=True, help="Start the stand-in and run against it.")
-@click.option("--users", type=click.IntRange(1), help="Number of devices.")
+@click.option("--users", type=Whole(), help="Number of devices.")
 @click.option("--ramp", metavar="TIME", help="Over which time the users begin, evenly spread (10s).")
 @click.option("--rate", metavar="N[/s]", help="New devices a second, for --duration, whatever the others do.")
 @click.option(
     "--stage", "stages", multiple=True, metavar="TIME:N", help="Ramp to N devices (2m:500) or rate (2m:50/s)."
 )
-@click.option("--at-most", type=click.IntRange(1), help="Devices at once, for --rate and stages of a rate.  [1000]")
+@click.option("--at-most", type=Whole(), help="Devices at once, for --rate and stages of a rate.  [1000]")
 @click.option("--duration", metavar="TIME", help="How long each of the users plays, or how long another load lasts.")
-@click.option("--chunks", type=click.IntRange(1), help="How many chunks each device plays.")
+@click.option("--chunks", type=Whole(), help="How many chunks each device plays.")
 @click.option("--audio", metavar="FILE", help="A bundled tape or an audio file; FILE.txt beside it is its text.")
 @click.option("--codec", metavar="C", help="Codec of the audio (pcm8, pcm16, linear16).")
 @click.option("--pace", default="realtime", show_default=True, help="realtime, a factor such as 20x, or max.")
@@ -55,7 +47,7 @@ class _Port(click.ParamType):
 @click.option("--no-probe", is_flag=True, help="Leave the import probe out of the services that the run starts.")
 @click.option(
     "--web",
-    type=_Port(),
+    type=Whole(0, MAX_PORT, " (a port); without one, write --web behind SCENARIO"),
     is_flag=False,
     flag_value=10222,
     metavar="[PORT]",

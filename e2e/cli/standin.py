@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 import e2e
+from e2e.cli.params import MAX_PORT, Whole
 from e2e.errors import ServiceError, UsageError
 
 options_of_the_standin = (
@@ -118,11 +119,12 @@ def free_port() -> int:
 
 
 @click.command(name="standin")
-@click.option("--port", type=click.IntRange(1, 65535), default=10220, show_default=True, help="Port of the backend.")
-@click.option("--pusher-port", type=click.IntRange(1, 65535), default=10221, show_default=True)
+@click.option("--port", type=Whole(1, MAX_PORT), default=10220, show_default=True, help="Port of the backend.")
+@click.option("--pusher-port", type=Whole(1, MAX_PORT), default=10221, show_default=True)
 @standin_options
 def command(port: int, pusher_port: int, faults: tuple[str, ...], recogniser: str, timers: float) -> None:
     """Serve a small, faithful Omi on loopback: backend and pusher as two processes, until Ctrl-C."""
+    _check_ports({"--port": port, "--pusher-port": pusher_port})
     with tempfile.TemporaryDirectory(prefix="e2e-standin-") as directory:
         target = standin_target(
             Path(directory),
@@ -133,6 +135,16 @@ def command(port: int, pusher_port: int, faults: tuple[str, ...], recogniser: st
             faults=faults,
         )
         asyncio.run(_serve(target, Path(directory)))
+
+
+def _check_ports(ports: dict[str, int]) -> None:
+    from e2e.observe.health import port_taken
+
+    if len(set(ports.values())) < len(ports):
+        raise UsageError(f"{' and '.join(ports)} are both {min(ports.values())}: choose two ports")
+    for option, port in ports.items():
+        if holder := port_taken("127.0.0.1", port):
+            raise UsageError(f"port {port} is in use (by {holder}): choose another with {option}")
 
 
 async def _serve(target: Any, directory: Path) -> None:

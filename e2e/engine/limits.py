@@ -42,8 +42,10 @@ def raise_limits(port_range: Path = PORT_RANGE) -> Limits:
     return Limits(files, ports)
 
 
-def check_limits(load: Load, limits: Limits, connects_per_second: float = math.inf) -> None:
+def check_limits(load: Load, limits: Limits, connects_per_second: float = math.inf, *, fixed: bool = False) -> None:
     """Refuse a load that this machine, or the target's configuration, cannot carry.
+
+    `fixed`: the connections a second are not the user's to configure.
 
     Raises:
         UsageError: with the number needed, the number there is, and what to do.
@@ -60,9 +62,10 @@ def check_limits(load: Load, limits: Limits, connects_per_second: float = math.i
             "widen the range (`sysctl net.ipv4.ip_local_port_range='1024 65535'`), or take fewer devices"
         )
     if load.fastest > connects_per_second:
+        more = "" if fixed else ", or raise thresholds.connects_per_second in e2e.toml"
         raise UsageError(
             f"{load.fastest:g} devices a second are to arrive, and the target allows {connects_per_second:g} "
-            "connections a second: raise thresholds.connects_per_second in e2e.toml, or lower the rate"
+            f"connections a second: lower the rate{more}"
         )
 
 

@@ -92,8 +92,8 @@ class Scenario:
             if name.startswith("listen."):
                 continue
             if name not in known:
-                names = ", ".join(known) or "none"
-                raise UsageError(f"{self.name} has no parameter {name!r} (it has: {names}); see `e2e list`")
+                names = ", ".join([*known, "listen.NAME for query parameters"])
+                raise UsageError(f"{self.name} has no parameter {name!r}; --set may say {names}")
             values[name] = _convert(name, text, known[name])
         for name, default in known.items():
             if default is inspect.Parameter.empty and name not in values:
@@ -195,6 +195,10 @@ def _from_script(path: Path, wanted: str) -> Scenario:
 
 
 def _import_script(path: Path) -> ModuleType:
+    try:
+        path.read_bytes()
+    except OSError as error:
+        raise ScenarioError(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from error
     name = f"e2e_script_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None and spec.loader is not None
@@ -202,13 +206,23 @@ def _import_script(path: Path) -> ModuleType:
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except ScenarioError:
-        raise
+    except ScenarioError as error:
+        raise ScenarioError(f"{where(error, path.absolute())}: {error}") from error
     except SyntaxError as error:
         raise ScenarioError(f"{error.filename or path}:{error.lineno or 1}: {error.msg}") from error
     except (Exception, SystemExit) as error:  # a script that exits must not decide how the run ends
-        raise ScenarioError(f"{where(error, path.absolute())}: {type(error).__name__}: {error}") from error
+        raise ScenarioError(
+            f"{where(error, path.absolute())}: {type(error).__name__}: {error}{_meant(error)}"
+        ) from error
     return module
+
+
+def _meant(error: BaseException) -> str:
+    """The public attribute that was nearly named, where one was."""
+    if not isinstance(error, AttributeError) or error.name is None or error.obj is None:
+        return ""
+    near = get_close_matches(error.name, [name for name in dir(error.obj) if not name.startswith("_")], n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""
 
 
 def where(error: BaseException, script: Path) -> str:

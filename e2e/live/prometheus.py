@@ -20,14 +20,10 @@ def parse_address(text: str) -> tuple[str, int]:
     """
     host, _, port = text.rpartition(":")
     bare = host.removeprefix("[").removesuffix("]") if host.startswith("[") else host
-    if (
-        ":" not in text
-        or not port.isascii()
-        or not port.isdigit()
-        or int(port) > 65535
-        or (":" in bare and bare == host)
-    ):
+    if ":" not in text or not port.isascii() or not port.isdigit() or (":" in bare and bare == host):
         raise UsageError(f"--prometheus {text}: write it as :9464 (loopback), or with the host, as 0.0.0.0:9464")
+    if int(port) > 65535:
+        raise UsageError(f"--prometheus {text}: a port is a number from 0 to 65535")
     return bare or LOOPBACK, int(port)
 
 

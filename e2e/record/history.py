@@ -120,6 +120,11 @@ class History:
         )
         return [RunRow(*row[:-1], p95=json.loads(row[-1])) for row in rows]
 
+    def scenarios(self) -> list[str]:
+        """Their names, of the runs that could be read."""
+        rows = self._database.execute("SELECT DISTINCT scenario FROM runs WHERE scenario IS NOT NULL ORDER BY scenario")
+        return [name for (name,) in rows]
+
     def count(self, scenario: str | None = None) -> int:
         return self._database.execute(f"SELECT COUNT(*) FROM runs {_OF_SCENARIO}", (scenario,)).fetchone()[0]
 
@@ -172,8 +177,15 @@ def _remove(path: Path) -> None:
 
 def _run_directories(root: Path) -> Iterator[Path]:
     for path in sorted(root.iterdir()):
-        if not path.is_symlink() and ((path / FILE_NAME).is_file() or (path / "run.json").is_file()):
+        if not path.is_symlink() and _may_be_run(path):
             yield path
+
+
+def _may_be_run(path: Path) -> bool:
+    try:
+        return (path / FILE_NAME).is_file() or (path / "run.json").is_file()
+    except OSError:
+        return True  # nobody may look into it, which is then said of it
 
 
 def _signature(path: Path) -> str:

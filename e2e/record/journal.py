@@ -11,7 +11,7 @@ import os
 import re
 from collections.abc import Callable, Container, Iterable, Iterator
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, BinaryIO, Self
 
 import msgspec
 
@@ -156,17 +156,12 @@ def read_journal(
     left out. `until`: how many bytes are read, which is where a line ends.
 
     Raises:
-        JournalError: the file is missing, or holds something else than records before its last line.
+        JournalError: the file is missing or cannot be read, is of another version, or holds something else than
+            records before its last line.
     """
-    if path.is_dir():
+    if os.path.isdir(path):  # also of what may not be looked at
         path = path / FILE_NAME
-    try:
-        file = path.open("rb")
-    except OSError as error:
-        raise JournalError(
-            f"no journal at {path}: {error.strerror}; name a run directory, such as reports/latest"
-        ) from error
-    with file:
+    with _opened(path) as file:
         broken: int | None = None
         for number, line in enumerate(file if until is None else _first(file, until), 1):
             if broken is not None:
@@ -181,7 +176,21 @@ def read_journal(
                 continue
             if not isinstance(record, dict) or "type" not in record or "t" not in record:
                 raise JournalError(f"{path} line {number} is not a record of a run")
+            if record["type"] == "run" and record.get("schema", SCHEMA) != SCHEMA:
+                other = repr(record["schema"])[:40]
+                raise JournalError(
+                    f"{path} is of schema {other}, and this e2e reads {SCHEMA}: take the one that wrote it"
+                )
             yield record
+
+
+def _opened(path: Path) -> BinaryIO:
+    try:
+        return path.open("rb")
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise JournalError(f"no journal at {path}: name a run directory, such as reports/latest") from error
+    except OSError as error:
+        raise JournalError(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from error
 
 
 def _first(lines: Iterable[bytes], size: int) -> Iterator[bytes]:
@@ -197,10 +206,7 @@ class Follower:
 
     def __init__(self, path: Path) -> None:
         """Raises JournalError: it cannot be read."""
-        try:
-            self._file = path.open("rb")
-        except OSError as error:
-            raise JournalError(f"no journal at {path}: {error.strerror}") from error
+        self._file = _opened(path)
         self._rest = b""
         self.position = 0
 

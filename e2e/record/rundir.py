@@ -59,13 +59,16 @@ class RunDirectory:
         """The run at a path, or of that name under `root`.
 
         Raises:
-            JournalError: there is no journal.
+            JournalError: there is no journal, or the directory may not be read.
         """
-        for path in (where, root / where):
-            if path.is_file() and path.name == FILE_NAME:
-                path = path.parent
-            if (path / FILE_NAME).is_file():
-                return cls(path.resolve())
+        try:
+            for path in (where, root / where):
+                if path.is_file() and path.name == FILE_NAME:
+                    path = path.parent
+                if (path / FILE_NAME).is_file():
+                    return cls(path.resolve())
+        except OSError as error:
+            raise JournalError(f"cannot read {where}: {(error.strerror or str(error)).lower()}") from error
         raise JournalError(f"no run at {where}: it holds no {FILE_NAME}; name a run directory, such as reports/latest")
 
 

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from e2e.errors import JournalError, UsageError
-from e2e.record.journal import SCHEMA, read_journal
+from e2e.record.journal import read_journal
 from e2e.record.rundir import RunDirectory
 from e2e.report.junit import render_junit
 from e2e.report.markdown import render_markdown
 from e2e.report.page import render_html
 from e2e.report.view import build_view
 from e2e.verdict.digest import Digest
+from e2e.verdict.facts import Facts
 from e2e.verdict.fold import read_facts
 from e2e.verdict.judge import digest, judge
 from e2e.verdict.summary import summarise
@@ -41,12 +42,7 @@ def read_digest(run: RunDirectory) -> Digest:
     Raises:
         JournalError: the journal is missing, damaged, empty, or of another version.
     """
-    facts = read_facts(read_journal(run.journal))
-    if not facts.run:
-        raise JournalError(f"{run.journal} holds no record of a run; name a run directory, such as reports/latest")
-    if facts.run.get("schema") != SCHEMA:
-        schema = facts.run.get("schema")
-        raise JournalError(f"{run.journal} is of schema {schema}, and this e2e reads {SCHEMA}: compare with its e2e")
+    facts = _facts(run)
     return digest(facts, judge(facts))
 
 
@@ -54,18 +50,23 @@ def read_run(run: RunDirectory) -> Summary:
     """The content of `run.json`, made anew from the journal.
 
     Raises:
-        JournalError: the journal is missing, damaged, or empty.
+        JournalError: as of `read_digest`.
     """
     with _no_collector():
         return _read_run(run)
 
 
 def _read_run(run: RunDirectory) -> Summary:
+    facts = _facts(run)
+    timelines = read_timelines(partial(read_journal, run.journal), worth_telling(facts), facts.last_t)
+    return summarise(facts, judge(facts), timelines)
+
+
+def _facts(run: RunDirectory) -> Facts:
     facts = read_facts(read_journal(run.journal))
     if not facts.run:
         raise JournalError(f"{run.journal} holds no record of a run; name a run directory, such as reports/latest")
-    timelines = read_timelines(partial(read_journal, run.journal), worth_telling(facts), facts.last_t)
-    return summarise(facts, judge(facts), timelines)
+    return facts
 
 
 @contextmanager

@@ -68,6 +68,12 @@ class Faults:
 
 
 def _unknown(fault: str) -> str:
-    nearest = difflib.get_close_matches(fault, FAULTS, n=1, cutoff=0.4)
-    hint = f"did you mean {nearest[0]!r}?" if nearest else f"use one of {', '.join(FAULTS)}."
+    nearest = difflib.get_close_matches(fault, FAULTS, n=1, cutoff=0.75)
+    same = [known for known in FAULTS if known.startswith(fault.partition("=")[0] + "=")]
+    if nearest:
+        hint = f"did you mean {nearest[0]!r}?"
+    elif same:
+        hint = f"use one of {', '.join(same)}."
+    else:
+        hint = "`e2e list --faults` names those that it has."
     return f"The stand-in has no fault {fault!r}: {hint}"

@@ -33,6 +33,14 @@ class CheckResult:
     evidence: tuple[str, ...]
 
 
+class Checks(dict[str, CheckResult]):
+    """By name. One that the run does not have is a KeyError that names those that it has."""
+
+    def __missing__(self, name: str) -> CheckResult:
+        __tracebackhide__ = True
+        raise KeyError(f"no check {name!r}; the run has {', '.join(self) or 'none'}")
+
+
 class RunResult:
     """What became of a run: `summary` is its run.json, `directory` holds its journal, logs and reports."""
 
@@ -56,9 +64,9 @@ class RunResult:
         return self.directory / FILES["html"]
 
     @property
-    def checks(self) -> dict[str, CheckResult]:
+    def checks(self) -> Checks:
         """By name. Of several of one name, which only a script's own checks can be, the first that failed."""
-        found: dict[str, CheckResult] = {}
+        found = Checks()
         for row in self.summary["checks"]:
             check = CheckResult(row["name"], row["status"], row["detail"], tuple(row["evidence"]))
             if check.name not in found or (check.status == "fail" != found[check.name].status):

@@ -52,6 +52,7 @@ def test_nothing_of_the_tree_is_run(broken):
         ([".", "--baseline", "nowhere.json"], "cannot be read as a baseline"),
         ([".", "--baseline", "main.py"], "cannot be read as a baseline"),
         ([".", "--format", "xml"], "xml"),
+        ([".", "--package", "nope"], "no package nope in .; it has main, models"),
         ([], "PATH"),
     ],
 )

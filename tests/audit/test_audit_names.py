@@ -154,7 +154,7 @@ def test_callers_of_a_re_export_are_named_for_watched_modules(said):
     files = PACKAGE | {"models/b.py": "from .a import A", "main.py": "from models.b import A\nfrom models.a import A\n"}
     assert said(files) == []
     assert said(files, watch=["models.a"]) == ["warning re-export main.py:1 A"]
-    assert said(files, watch=["other.*"]) == []
+    assert said(files, watch=["main"]) == []
 
 
 def test_watched_modules_are_counted(tree):
@@ -165,6 +165,35 @@ def test_watched_modules_are_counted(tree):
 def test_one_package_can_be_looked_at_alone(said):
     files = PACKAGE | {"lib/__init__.py": "", "main.py": "import models.gone\nimport lib.gone\n"}
     assert said(files, package="lib") == ["error missing-module main.py:2 lib.gone"]
+
+
+def test_a_package_is_also_found_below_a_directory_that_is_none(said):
+    files = PACKAGE | {"svc/plugins/__init__.py": "", "svc/plugins/x.py": "import models.gone\n"}
+    assert said(files, package="plugins") == ["error missing-module svc/plugins/x.py:1 models.gone"]
+    assert said(files, package="svc.plugins.x") == said(files, package="svc") == said(files, package="plugins")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"package": "nope"}, "no package nope in .*; it has main, models$"),
+        ({"package": "model"}, "no package model in"),
+        ({"package": "docs"}, "no package docs in"),
+        ({"watch": ["models.*", "zzz.*"]}, r"--watch 'zzz\.\*' matches no module of .*; it has main, models$"),
+    ],
+)
+def test_what_the_tree_does_not_have_does_not_look_like_a_clean_tree(tree, wrong, says):
+    path = tree(PACKAGE | {"main.py": "import models.gone\n", "docs/readme.txt": ""})
+    with pytest.raises(UsageError, match=says):
+        audit(path, **wrong)
+
+
+def test_a_file_that_cannot_be_read_is_an_error(tree):
+    path = tree(PACKAGE | {"main.py": "import models.a\n"})
+    (path / "models/closed.py").symlink_to("/proc/self/mem")  # reading it fails, also for root
+    (finding,) = audit(path).findings
+    assert (finding.rule, finding.severity, finding.file) == ("unreadable", "error", "models/closed.py")
+    assert finding.message == "cannot be read: input/output error"
 
 
 @pytest.mark.parametrize("files", [{"readme.txt": ""}, {"node_modules/x.py": ""}])

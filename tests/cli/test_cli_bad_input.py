@@ -1,11 +1,28 @@
 """Everything that can be wrong from the start: one clear line, exit code 2, nothing started, nothing written."""
 
 import io
+import sys
 import wave
 
 import pytest
 
-from tests.cli.conftest import STANDIN
+from e2e.cli import main
+from tests.cli.conftest import STANDIN, Result
+
+
+@pytest.fixture
+def said(tmp_path, monkeypatch, capsys):
+    """The error of `e2e ARGS`, without the time that a process takes to start."""
+    monkeypatch.chdir(tmp_path)
+
+    def said(*args: str) -> str:
+        monkeypatch.setattr(sys, "argv", ["e2e", *args])
+        with pytest.raises(SystemExit) as exit:
+            main()
+        result = Result(exit.value.code, *capsys.readouterr(), tmp_path)
+        return result.error
+
+    return said
 
 
 def empty_wav() -> bytes:
@@ -50,6 +67,8 @@ SCRIPTS = {
     "raises": ("x = 1\nraise RuntimeError('no')", "bad.py:2: RuntimeError: no"),
     "exits": ("import sys\nsys.exit(0)", "bad.py:2: SystemExit"),
     "declares nothing": ("x = 1", "declares no scenario"),
+    "no duration": ("from e2e import Load\n\nLoad.users(3, ramp='1x')", "bad.py:3: '1x' is not a duration"),
+    "nearly an expectation": ("from e2e import expect\nexpect.redy()", "'redy'; did you mean 'ready'?"),
     "unknown latency": ("from e2e import expect\nexpect.p95('first_segmnt', below='5s')", "first_segment"),
 }
 
@@ -62,13 +81,16 @@ def test_a_script_that_is_wrong(e2e, kind):
 
 def test_a_script_that_is_not_there(e2e):
     assert "no script at nowhere.py" in e2e("run", "nowhere.py", *STANDIN).error
+    (e2e.directory / "mine.py").symlink_to("/proc/self/mem")  # reading it fails, also for root
+    assert "cannot read mine.py: input/output error" in e2e("run", "mine.py", *STANDIN).error
 
 
 @pytest.mark.parametrize(
     ("args", "says"),
     (
         (("--standin", "--fault", "session=vanishes"), "did you mean 'session=vanish'?"),
-        (("--standin", "--fault", "session"), "no fault 'session'"),
+        (("--standin", "--fault", "session"), "session=never-ready, session=close-1011, session=vanish."),
+        (("--standin", "--fault", "foo=bar"), "no fault 'foo=bar': `e2e list --faults` names those"),
         (("--standin", "--fault", "session=vanish", "--fault", "session=close-1011"), "given twice"),
         (("--fault", "session=vanish"), "--fault is for the stand-in: add --standin"),
         (("--recogniser", "vad"), "--recogniser is for the stand-in: add --standin"),
@@ -80,7 +102,7 @@ def test_a_script_that_is_not_there(e2e):
         (("--standin", "--duration", "0s"), "not a duration"),
         (("--standin", "--duration", "5s", "--chunks", "3"), "exclude each other"),
         (("--standin", "--set", "chunks"), "write it as KEY=VALUE"),
-        (("--standin", "--set", "chunk=3"), "no parameter 'chunk'"),
+        (("--standin", "--set", "chunk=3"), "no parameter 'chunk'; --set may say chunks, listen.NAME"),
         (("--standin", "--set", "chunks=many"), "--set chunks=many"),
         ((), "no e2e.toml"),
     ),
@@ -91,22 +113,29 @@ def test_options_that_do_not_fit(e2e, args, says):
 
 
 @pytest.mark.parametrize(
-    "args",
+    ("args", "says"),
     (
-        ("run",),
-        ("run", "smoke", "--users", "0"),
-        ("run", "smoke", "--chunks", "many"),
-        ("run", "smoke", "--standin", "--recogniser", "human"),
-        ("run", "smoke", "--colour"),
-        ("report", "reports/latest", "--format", "pdf"),
-        ("standin", "--port", "70000"),
-        ("dance",),
+        (("run",), "Missing argument 'SCENARIO'; see e2e run --help"),
+        (("run", "smoke", "--users", "0"), "--users 0: write a whole number, 1 or more"),
+        (("run", "smoke", "--chunks", "many"), "--chunks many: write a whole number, 1 or more"),
+        (("run", "smoke", "--web", "99999"), "--web 99999: write a whole number, from 0 to 65535 (a port)"),
+        (("run", "smoke", "--standin", "--recogniser", "human"), "'sphinx', 'vad'; see e2e run --help"),
+        (("run", "smoke", "--standin", "--prometheus", ":99999"), "a port is a number from 0 to 65535"),
+        (("run", "smoke", "--standin", "--rate", "100000", "--duration", "1s", "--at-most", "5"), ": lower the rate"),
+        (("run", "smoke", "--colour"), "--colour"),
+        (("report", "reports/latest", "--format", "pdf"), "see e2e report --help"),
+        (("standin", "--port", "70000"), "--port 70000: write a whole number, from 1 to 65535"),
+        (("standin", "--port", "10300", "--pusher-port", "10300"), "--port and --pusher-port are both 10300"),
+        (("dance",), "No such command 'dance'; see e2e --help"),
     ),
 )
-def test_what_the_command_line_does_not_know(e2e, args):
-    result = e2e(*args)
-    assert result.code == 2 and result.out == ""
-    assert result.err.splitlines()[-1].startswith("Error: ")
+def test_what_the_command_line_does_not_know(said, args, says):
+    assert says in said(*args)
+
+
+def test_nothing_asked_for_is_answered_with_the_help(e2e):
+    result = e2e()
+    assert result.code == 2 and (result.out + result.err).startswith("Usage: e2e [OPTIONS] COMMAND")
 
 
 @pytest.mark.parametrize(

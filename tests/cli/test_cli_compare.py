@@ -68,11 +68,13 @@ def test_compare_in_every_format(call):
 
 def test_what_is_no_run_and_what_is_of_another_version(call):
     assert "no run at nowhere" in error(call("compare", "nowhere", A))
+    assert f"{A} and reports/{A} are the same run" in error(call("compare", A, f"reports/{A}"))
     for wrong in ("5", "5%", "5,1ms", "much%,1ms", "5%,soon", "-5%,1ms", "5%,", "nan%,1ms"):
         assert "as 5%,1ms" in error(call("compare", A, B, "--smallest", wrong)), wrong
     journal = Path("reports", B, "journal.jsonl")
     journal.write_bytes(journal.read_bytes().replace(b'"schema":1', b'"schema":7', 1))
-    assert "schema 7, and this e2e reads 1" in error(call("compare", A, B))
+    for read in (("compare", A, B), ("report", B), ("report", B, "--format", "json"), ("report", B, "--session", "s1")):
+        assert "schema 7, and this e2e reads 1" in error(call(*read))
 
 
 def test_a_baseline_is_checked_before_anything_is_started(call):
@@ -94,6 +96,7 @@ def test_history_in_every_format(call):
     page = Path("reports/history.html").read_text()
     assert f'href="{B}/report.html"' in page and "ready p95" in page
     assert "no directory nowhere" in error(call("history", "nowhere"))
+    assert "no run of nope in reports; there are: smoke" in error(call("history", "--scenario", "nope"))
 
 
 def conditions(**options):

@@ -87,7 +87,7 @@ def test_an_interrupted_load_ends_politely_on_either_loop(e2e, loop, number):
         (("--stage", "soon:5"), "not a duration"),
         (("--at-most", "5"), "--at-most limits devices that arrive"),
         (("--ramp", "later"), "not a duration"),
-        (("--rate", "500", "--duration", "5s", "--at-most", "10"), "connects_per_second"),
+        (("--rate", "500", "--duration", "5s", "--at-most", "10"), "allows 100 connections a second: lower the rate"),
     ),
 )
 def test_what_does_not_go_together_is_refused_before_anything_starts(e2e, args, says):

@@ -7,6 +7,7 @@ command that is in neither way covered fails the suite.
 import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -45,7 +46,7 @@ SHORTENED: dict[str, tuple[str, set[int]]] = {
         f"e2e run smoke --standin {QUICK} --fault session=close-1011",
         {1},
     ),
-    "e2e compare reports/RUN_A reports/RUN_B": ("e2e compare reports/latest reports/latest --fail-on regression", {0}),
+    "e2e compare reports/RUN_A reports/RUN_B": ("e2e compare reports/RUN_A reports/RUN_B --fail-on regression", {0}),
     "e2e run smoke --standin --fault protocol=early-transcript": (
         f"e2e run smoke --standin {QUICK} --chunks 30 --fault protocol=early-transcript",
         {1},
@@ -118,6 +119,8 @@ def place(tmp_path_factory):
     (directory / "backend/models/geolocation.py").write_text("class Geolocation: ...\n")
     (directory / "backend/main.py").write_text("import json\nfrom models.geolocation import Geolocation\n")
     run(f"e2e run pusher --standin {QUICK} --chunks 5", directory)
+    for name in ("RUN_A", "RUN_B"):
+        shutil.copytree((directory / "reports/latest").resolve(), directory / "reports" / name)
     return directory
 
 

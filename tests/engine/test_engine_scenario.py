@@ -100,7 +100,7 @@ def test_an_unknown_setting_is_refused_with_those_that_there_are():
     @scenario(title="T")
     async def typed(device, chunks: int = 5, gain: float = 1.0): ...
 
-    with pytest.raises(UsageError, match=r"'chunk' \(it has: chunks, gain\)"):
+    with pytest.raises(UsageError, match=r"'chunk'; --set may say chunks, gain, listen\.NAME"):
         typed.settings({"chunk": "3"})
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 import sqlite3
+from pathlib import Path
 
 import pytest
 
@@ -54,6 +55,22 @@ def test_the_newest_is_first_and_the_link_is_no_run(three):
     assert names(three) == ["b", "c", "a"]
     assert names(three, limit=2) == ["b", "c"]
     assert names(three, scenario="smoke") == ["c", "a"]
+    with History(three) as history:
+        assert history.scenarios() == ["podcast", "smoke"]
+
+
+def test_a_directory_that_may_not_be_looked_into_is_told(three, monkeypatch):
+    def refuse(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    (three / "closed").mkdir()
+    asked, read = Path.is_file, Path.read_bytes
+    monkeypatch.setattr(Path, "is_file", lambda path: (refuse if path.parent.name == "closed" else asked)(path))
+    monkeypatch.setattr(Path, "read_bytes", lambda path: (refuse if path.parent.name == "closed" else read)(path))
+    with History(three) as history:
+        history.refresh()
+        (closed,) = [run for run in history.runs() if run.name == "closed"]
+    assert "Permission denied" in closed.problem
 
 
 def test_a_row_is_what_run_json_says(three):

@@ -157,6 +157,12 @@ def test_what_is_no_journal_is_refused_with_its_place(tmp_path):
     damaged.write_text('{"t":0,"type":"run"}\nrubbish\n{"t":1,"type":"end"}\n')
     with pytest.raises(JournalError, match="line 2 is not a record"):
         list(read_journal(damaged))
+    with pytest.raises(JournalError, match=r"cannot read .*: file name too long"):
+        list(read_journal(tmp_path / ("x" * 300)))
+    later = tmp_path / "later"
+    later.write_text('{"t":0,"type":"run","schema":99}\n')
+    with pytest.raises(JournalError, match="is of schema 99, and this e2e reads 1"):
+        list(read_journal(later))
     other = tmp_path / "other"
     other.write_text('{"a": 1}\n')
     with pytest.raises(JournalError, match="line 1 is not a record of a run"):

@@ -44,7 +44,8 @@ def test_secrets_are_not_in_the_repr():
         ({"recogniser": "magic"}, "sphinx, vad"),
         ({"timers": 0.0}, "above 0"),
         ({"faults": ("session=vanishes",)}, "did you mean 'session=vanish'"),
-        ({"faults": ("zzzz",)}, "use one of"),
+        ({"faults": ("zzzz",)}, "e2e list --faults"),
+        ({"faults": ("session",)}, "use one of session=never-ready, session=close-1011, session=vanish"),
         ({"faults": ("session=vanish", "session=never-ready")}, "given twice"),
     ],
 )

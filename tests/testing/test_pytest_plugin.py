@@ -9,6 +9,7 @@ import pytest
 
 from e2e.record.rundir import RunDirectory
 from e2e.report.write import write_reports
+from e2e.testing.result import RunResult
 from tests.cli.conftest import Cli, Standin, poll
 from tests.report.test_report_formats import dead_at_boot, smoke
 from tests.test_public_api import HEAVY
@@ -99,7 +100,7 @@ def test_a_failed_assertion_says_what_is_wrong_and_where_the_report_is(tests, py
     assert text.count(why) == 2
     assert "E         report: failed/report.html" in text
     assert "<e2e run smoke: fail (exit 1), failed/report.html>" in text
-    assert "ConfigError: no e2e.toml in" in text  # of the target that is not there
+    assert "ConfigError: no e2e.toml in" in text and "environ" not in text  # of the target that is not there
     report = f'<property name="e2e_report" value="{pytester.path}/passed/report.html"'
     assert report in (pytester.path / "tests.xml").read_text()
     # However a test found out, it is told why, and pytest does not cut it.
@@ -116,6 +117,35 @@ def test_a_failed_assertion_says_what_is_wrong_and_where_the_report_is(tests, py
         lines[at + 2]
         == "    ERROR:routers.transcribe:Error during WebSocket operation: cannot import name 'Geolocation'"
     )
+
+
+WRONG = """
+    async def test_scenario(e2e_run):
+        await e2e_run("smok")
+
+    async def test_option(e2e_run):
+        await e2e_run("smoke", colour="red")
+
+    async def test_value(e2e_run):
+        await e2e_run("smoke", users="many")
+"""
+
+
+def test_what_is_wrong_in_a_test_is_said_there_without_frames_of_e2e(tests):
+    said = tests(WRONG)
+    said.assert_outcomes(failed=3)
+    text = said.stdout.str()
+    for says in ("no scenario 'smok'; did you mean 'smoke'?", "e2e_run has no option 'colour'", "--users many: write"):
+        assert says in text
+    assert len(re.findall(r"^> ", text, re.M)) == 3 and not re.search(r"e2e/\w+(/\w+)*\.py:\d+", text)
+
+
+def test_a_check_that_the_run_does_not_have(tmp_path):
+    run = finished(smoke, tmp_path / "r")
+    checks = RunResult(json.loads((run / "run.json").read_text()), run).checks
+    with pytest.raises(KeyError, match="no check 'nope'; the run has services_healthy, "):
+        checks["nope"]
+    assert checks.get("nope") is None and "nope" not in checks
 
 
 def test_who_uses_no_fixture_pays_nothing(tests, monkeypatch):
