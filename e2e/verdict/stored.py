@@ -71,7 +71,8 @@ def differs(session: Session, mates: Collection[Session] = ()) -> list[str]:
 
     `mates` are the other sessions of its user, which may be in the same conversation. What a conversation holds beyond
     the session's own words only counts where the conversation was made for this session alone; at its end, only where
-    the session was quiet before it closed: what is heard after the client has left cannot be streamed.
+    the session was quiet before it closed: what is heard after the client has left cannot be streamed. For the same
+    reason the last segment of a session that the load ended is not judged: the service hears it to its end.
     """
     found = session.conversation or {}
     state = found.get("state")
@@ -82,6 +83,8 @@ def differs(session: Session, mates: Collection[Session] = ()) -> list[str]:
     if not session.compared.possible:
         return words
     for difference in session.compared.differences():
+        if difference.last and session.left is not None:
+            continue
         more = difference.kind in ("grown", "added")
         if not more or (own and (not difference.tail or _was_quiet(session))):
             words.append(str(difference))
