@@ -75,6 +75,8 @@ def _regression(comparison: Comparison, *, unreachable: bool) -> Check:
 def _value(facts: Facts, checks: list[Check], generator: GeneratorHealth) -> tuple[Value, ExitCode]:
     failed = [c for c in checks if c.status == "fail"]
     hard = [c for c in failed if not c.unreachable]
+    if (facts.end or {}).get("exit_code") == ExitCode.USAGE:
+        return "inconclusive", ExitCode.USAGE
     if facts.interrupted:
         return "fail" if hard else "inconclusive", ExitCode.INTERRUPTED
     if hard or died_of(facts):

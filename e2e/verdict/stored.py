@@ -6,6 +6,7 @@ from difflib import SequenceMatcher
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from e2e.verdict.compared import Difference
 from e2e.verdict.metrics import REALTIME
 from e2e.verdict.sessions import Session
 from e2e.verdict.transcript import normalise
@@ -83,12 +84,21 @@ def differs(session: Session, mates: Collection[Session] = ()) -> list[str]:
     if not session.compared.possible:
         return words
     for difference in session.compared.differences():
-        if difference.last and session.left is not None:
+        if _still_open(session, difference):
             continue
         more = difference.kind in ("grown", "added")
         if not more or (own and (not difference.tail or _was_quiet(session))):
             words.append(str(difference))
     return words
+
+
+def unjudged(session: Session) -> int:
+    """Segments that differ and are not judged, since the load ended the session while they grew."""
+    return sum(_still_open(session, d) for d in session.compared.differences()) if session.compared.possible else 0
+
+
+def _still_open(session: Session, difference: Difference) -> bool:
+    return difference.last and session.left is not None
 
 
 def _asked(session: Session, found: dict[str, Any]) -> list[str]:

@@ -87,6 +87,8 @@ def test_a_stored_transcript_must_be_what_was_streamed(tmp_path, items, options,
         assert word in (summary["sessions"][0]["conversation_problem"] or "")
     else:
         assert "of 3 segments as streamed" in check.detail
+        lost = bool(options.get("left")) and items != STORED
+        assert ("1 not judged that still grew when the load ended the session" in check.detail) == lost
     (row,) = summary["became"]["conversations"]
     assert bool(row["wrong"]) == bool(word) and row["streamed"] == 3
     assert "as streamed" in render("markdown", summary)
