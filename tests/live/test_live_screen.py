@@ -170,7 +170,7 @@ def test_while_the_run_drains_both_views_say_what_for_of_how_many_and_for_how_lo
 
 def test_a_line_is_never_cut_within_a_number(tmp_path):
     figures = busy(tmp_path, "closed after 30 of 3,000 chunks")
-    for width in range(40, 64):
+    for width in range(29, 50):
         line, full = (
             [line for line in text_of(figures, cells, 60) if line.startswith(" ") and "s closed after" in line][-1]
             for cells in (width, 300)
