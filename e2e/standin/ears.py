@@ -45,10 +45,14 @@ class EarProcess:
 
     async def ask(self, operation: bytes, payload: bytes = b"") -> dict[str, Any]:
         """Raises ServiceError when the process has ended. A caller that is cancelled leaves no answer unread."""
-        return await asyncio.shield(asyncio.ensure_future(self._ask(operation, payload)))
+        asking = asyncio.ensure_future(self._ask(operation, payload))
+        asking.add_done_callback(_seen)
+        return await asyncio.shield(asking)
 
     async def _ask(self, operation: bytes, payload: bytes) -> dict[str, Any]:
         async with self._turn:
+            if not self.alive:
+                raise ServiceError(_ENDED)
             try:
                 self._process.stdin.write(REQUEST.pack(operation, len(payload)) + payload)
                 await self._process.stdin.drain()
@@ -69,6 +73,12 @@ class EarProcess:
         if self._process.returncode is None:
             self._process.kill()
         await self._process.wait()
+
+
+def _seen(asking: asyncio.Task) -> None:
+    """Where the caller was cancelled, nobody else looks at what went wrong."""
+    if not asking.cancelled():
+        asking.exception()
 
 
 _ENDED = "The decoder process of the stand-in has ended: read its traceback in the backend's log."
