@@ -112,7 +112,7 @@ class PlainLines:
             return None
         awaited = awaited_words(figures)
         if awaited:
-            return f"waiting for {awaited}, since {elapsed(figures.seconds_in_phase)}"
+            return f"waiting for {awaited}, {elapsed(figures.seconds_in_phase)} so far"
         if figures.phase != "stream" or not figures.chunks_planned:
             return None
         parts = [chunk_words(figures), f"{figures.active} of {figures.planned} devices at work"]

@@ -165,7 +165,7 @@ def test_while_the_run_drains_both_views_say_what_for_of_how_many_and_for_how_lo
         assert not any(line.startswith("awaited") for line in text_of(figures))
     said = console.file.getvalue().splitlines()
     assert said[-2].endswith("s  waiting for handler_ended in the logs: 5 of 5 users, at most 75 s")
-    assert said[-1].endswith("waiting for handler_ended in the logs: 3 of 5 users, at most 75 s, since 0:05")
+    assert said[-1].endswith("waiting for handler_ended in the logs: 3 of 5 users, at most 75 s, 0:05 so far")
 
 
 def test_a_line_is_never_cut_within_a_number(tmp_path):
