@@ -5,8 +5,9 @@ import logging
 
 import psutil
 
+from e2e.cli.standin import too_many_to_hear
 from e2e.errors import ServiceError
-from e2e.standin.ears import Ears
+from e2e.standin.ears import MAX_EARS, Ears
 
 SILENCE = bytes(9600)
 
@@ -48,3 +49,8 @@ async def _answering(ears: Ears):
             ears.give_back(ear, in_utterance=True)
         else:
             return ear
+
+
+def test_more_devices_than_decoders_are_told_of_and_no_fewer():
+    assert too_many_to_hear(MAX_EARS, "sphinx") is None and too_many_to_hear(1000, "vad") is None
+    assert "--recogniser vad" in (too_many_to_hear(MAX_EARS + 1, "sphinx") or "")
