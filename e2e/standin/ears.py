@@ -70,7 +70,8 @@ class EarProcess:
 
     async def stop(self) -> None:
         self._process.stdin.close()
-        if self._process.returncode is None:
+        # One that has ended by itself is left to be waited for: a signal would take its exit code from who waits.
+        if not self._ended and self._process.returncode is None:
             self._process.kill()
         await self._process.wait()
 

@@ -126,7 +126,7 @@ def _sentence(facts: Facts, checks: list[Check], generator: GeneratorHealth, val
     elif facts.finished_by_hand:
         prefix = "The load was finished by hand. "
     elif facts.end.get("reason") == "error":
-        prefix = f"The run ended with an error: {facts.end.get('error') or 'unknown'}. "
+        prefix = f"The run ended with an error: {str(facts.end.get('error') or 'unknown').rstrip('.')}. "
     if code is ExitCode.UNREACHABLE:
         problem = next((s.problem for s in facts.stream if s.problem), None)
         detail = failed[0].detail if failed else problem or why_no_session(facts)
