@@ -13,7 +13,7 @@ from e2e.engine.limits import check_limits, raise_limits
 from e2e.engine.options import Options
 from e2e.engine.runner import Run
 from e2e.engine.scenario import Scenario
-from e2e.engine.target import TargetConfig
+from e2e.engine.target import TargetConfig, listen_query
 from e2e.record.journal import Journal
 from e2e.record.redact import Redactor
 from e2e.record.rundir import RunDirectory
@@ -37,6 +37,7 @@ def prepared(scenario: Scenario, target: TargetConfig, options: Options, out: Pa
         JournalError: the baseline is no run, or one that cannot be read.
     """
     scenario.settings(options.settings)
+    listen_query(options.listen_settings())
     target.services(scenario.services)
     load, _ = options.applied_to(scenario.load)
     check_limits(load, raise_limits(), target.connect_rate, fixed=target.timers is not None)  # the stand-in

@@ -1,7 +1,7 @@
 """`e2e run SCENARIO`: the run, its live view, its verdict as the last lines, and the exit code."""
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from e2e.cli.params import MAX_PORT, Whole
-from e2e.cli.standin import standin_options
+from e2e.cli.standin import standin_options, too_many_to_hear
 from e2e.errors import UsageError
 
 
@@ -100,7 +100,8 @@ def requested(
         _refuse_standin_options(for_standin)
     chosen = scenario if isinstance(scenario, Scenario) else load_scenario(scenario)
     options = _options(given, command)
-    options.applied_to(chosen.load)
+    _refuse_ignored(chosen, given, options.settings)
+    load, _ = options.applied_to(chosen.load)
     _check_audio(options)
 
     if not standin:
@@ -110,6 +111,9 @@ def requested(
     else:
         from e2e.cli.standin import standin_target
 
+        warning = too_many_to_hear(load.count, given["recogniser"]) if "backend" in chosen.services else None
+        if warning:
+            click.echo(f"e2e: {warning}", err=True)
         with TemporaryDirectory(prefix="e2e-standin-") as data:
             yield chosen, standin_target(Path(data), seed=options.seed, **for_standin), options
 
@@ -157,6 +161,32 @@ def _check_audio(options: Any) -> None:
         from e2e.audio.library import load_tape
 
         load_tape(options.audio or "tone", codec=options.codec or "pcm16")
+
+
+_OF_DEVICES = (
+    "users",
+    "ramp",
+    "rate",
+    "stages",
+    "at_most",
+    "duration",
+    "chunks",
+    "audio",
+    "codec",
+    "wait_conversation",
+)
+
+
+def _refuse_ignored(scenario: Any, given: dict[str, Any], settings: Mapping[str, str]) -> None:
+    """Refuse options that nothing would come of."""
+    ignored = [name for name in _OF_DEVICES if given[name] not in (None, (), False)]
+    if ignored and not scenario.load.count:
+        names = ", ".join("--stage" if name == "stages" else f"--{name.replace('_', '-')}" for name in ignored)
+        raise UsageError(f"{scenario.name} has no devices and streams nothing: leave out {names}")
+    for name in ("chunks", "audio", "codec", "duration"):
+        for setting in (name, f"listen.{name}"):
+            if given[name] is not None and setting in settings:
+                raise UsageError(f"--{name} and --set {setting}=... say the same thing: leave out one of them")
 
 
 def _refuse_standin_options(given: dict[str, Any]) -> None:

@@ -47,10 +47,13 @@ def _run(
         asyncio.Runner(loop_factory=factory) as runner,
         _polite_end(ready.run, runner.get_loop()),
     ):
-        with watching.view(ready.journal, ready.run, runner.get_loop()):
-            runner.run(ready.run.execute())
-        ready.journal.flush()
-        summary = write_reports(ready.directory)
+        try:
+            with watching.view(ready.journal, ready.run, runner.get_loop()):
+                runner.run(ready.run.execute())
+        finally:
+            # Also of a run that could not go on: whoever looks at it later reads why.
+            ready.journal.flush()
+            summary = write_reports(ready.directory)
     return summary, ready.directory.path
 
 

@@ -105,6 +105,18 @@ def standin_target(
     )
 
 
+def too_many_to_hear(devices: int, recogniser: str) -> str | None:
+    """What to say of so many devices at once before they begin; None where the stand-in hears them all in time."""
+    from e2e.standin.ears import MAX_EARS
+
+    if recogniser != "sphinx" or devices <= MAX_EARS:
+        return None
+    return (
+        f"up to {devices} devices at once, and the stand-in's sphinx hears {MAX_EARS} speakers: "
+        f"recognition will lag behind; for load, say --recogniser vad, or fewer --users"
+    )
+
+
 def free_port() -> int:
     """A port that nothing listens on. Not one that the kernel gives to outgoing connections: one of these could take it
     before the service does (by default they begin at 32768, and at 49152 on other systems)."""

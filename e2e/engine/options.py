@@ -43,7 +43,9 @@ class Options:
     command: tuple[str, ...] = ()
 
     def listen_settings(self) -> dict[str, str]:
-        return {k.removeprefix("listen."): v for k, v in self.settings.items() if k.startswith("listen.")}
+        """Query parameters that win over those of the target and of the script."""
+        settings = {k.removeprefix("listen."): v for k, v in self.settings.items() if k.startswith("listen.")}
+        return settings if self.codec is None else settings | {"codec": self.codec}
 
     def journalled(self) -> dict[str, Any]:
         names = ("users", "duration", "chunks", "audio", "codec", "seed")

@@ -110,9 +110,9 @@ class Run:
             end["reason"] = "interrupted"
         except Exception as problem:
             end = {"reason": "error", "error": str(problem) or repr(problem)}
-            if isinstance(problem, ServiceError):
+            if isinstance(problem, E2EError):
                 end["exit_code"] = int(problem.exit_code)
-            else:
+            if not isinstance(problem, ServiceError):
                 raise
         finally:
             await self._stop()
@@ -139,7 +139,7 @@ class Run:
             if self._load.count:
                 async with self._phase("stream"):
                     await self._stream(target, link)
-                async with self._phase("drain"):
+                async with self._phase("drain", users=self._watch.owed):
                     await self._watch.drain(self._clock)
         finally:
             await target.receiver.stop()
@@ -179,8 +179,11 @@ class Run:
             raise
         except SessionError:
             pass
-        except UsageError:
-            raise
+        except UsageError as error:
+            # Its author can do something where the script asks for it.
+            place = where(error, self.scenario.script)
+            inside = place.startswith(f"{self.scenario.script}:")
+            raise type(error)(f"{place}: {error}" if inside else str(error)) from error
         except E2EError as error:
             self._journal.write("note", text=str(error))
         except (Exception, SystemExit) as error:
@@ -207,9 +210,9 @@ class Run:
         self._watch.close()
 
     @asynccontextmanager
-    async def _phase(self, name: str) -> AsyncIterator[None]:
+    async def _phase(self, name: str, **known: Any) -> AsyncIterator[None]:
         self._services.set_phase(name)
-        self._journal.write("phase", phase=name, state="begin")
+        self._journal.write("phase", phase=name, state="begin", **known)
         self._journal.flush()
         try:
             yield
@@ -264,7 +267,11 @@ class Run:
             "started": datetime.now(UTC).isoformat(timespec="milliseconds"),
             "command": list(self.options.command),
             "services": list(scenario.services),
-            "drain": {"event": scenario.drain.event, "required": scenario.drain.required},
+            "drain": {
+                "event": scenario.drain.event,
+                "required": scenario.drain.required,
+                "at_most_s": scenario.drain.at_most,
+            },
             "expectations": [expectation.to_dict() for expectation in self._expectations()],
             "environment": environment()
             | {"loop": type(asyncio.get_running_loop()).__module__.partition(".")[0], "outlet": self._outlet.name},

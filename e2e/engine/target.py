@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Any
 
 import msgspec
@@ -110,13 +111,7 @@ class Target:
         """
         key = tuple(sorted(params.items()))
         if key not in self._params:
-            merged = {**self.config.listen, **params, **options.listen_settings()}
-            if options.codec is not None:
-                merged["codec"] = options.codec
-            try:
-                self._params[key] = msgspec.convert(merged, ListenParams, strict=False)
-            except msgspec.ValidationError as error:
-                raise UsageError(f"parameter of /v4/listen: {error}") from error
+            self._params[key] = listen_query({**self.config.listen, **params, **options.listen_settings()})
         return self._params[key]
 
     @property
@@ -211,6 +206,24 @@ class Target:
         """
         url = self.config.services(("pusher",))[0].url
         return PusherSession(self._link, self._next_sid(), url, uid=f"{self.uid}-probe", probe=True)
+
+
+def listen_query(params: Mapping[str, Any]) -> ListenParams:
+    """Query parameters of `/v4/listen` from values of any origin.
+
+    Raises:
+        UsageError: an unknown parameter, or a value of the wrong type.
+    """
+    known = ListenParams.__struct_fields__
+    for name in params:
+        if name not in known:
+            near = get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"it has: {', '.join(known)}"
+            raise UsageError(f"/v4/listen has no parameter {name!r}; {hint}")
+    try:
+        return msgspec.convert(dict(params), ListenParams, strict=False)
+    except msgspec.ValidationError as error:
+        raise UsageError(f"parameter of /v4/listen: {error}") from error
 
 
 class _Probe:

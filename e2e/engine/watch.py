@@ -85,6 +85,11 @@ class LogWatch:
         """Whether the log of a service is being read."""
         return service in self._logs
 
+    @property
+    def owed(self) -> int:
+        """How many users the drain has to wait for."""
+        return len(self._owed) if self.reads("backend") else 0
+
     def conversation_of(self, uid: str) -> str | None:
         """The conversation that the backend's log named last for a uid."""
         return self._conversations.get(uid)

@@ -4,10 +4,12 @@ Each line is one `Text` that is cut at the width, never wrapped. Words of servic
 (`one_line`), so that they can neither move the cursor nor colour anything.
 """
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from rich.cells import set_cell_size
 from rich.text import Text
 
 from e2e.report.text import one_line
@@ -53,6 +55,7 @@ def screen(figures: LiveFigures, keys: Sequence[Key], width: int, height: int) -
     rows = [
         Row(0, _head(figures)),
         *(Row(1, bar) for bar in _bars(figures, width)),
+        *(Row(1, _line("awaited", words)) for words in (awaited_words(figures),) if words),
         Row(9, Text()),
         *_stream(figures),
         *_services(figures),
@@ -67,7 +70,7 @@ def screen(figures: LiveFigures, keys: Sequence[Key], width: int, height: int) -
     lines = [row.text for row in rows] + ([_keys(keys)] if height > 1 else [])
     for line in lines:
         line.no_wrap = True
-        line.truncate(width, overflow="ellipsis")
+        _cut(line, width)
     return lines
 
 
@@ -87,10 +90,30 @@ def phase_words(figures: LiveFigures) -> str:
     return PHASES.get(figures.phase) or one_line(figures.phase, 40)
 
 
+def awaited_words(figures: LiveFigures) -> str | None:
+    """`handler_ended in the logs: 3 of 5 users, at most 75 s`, while the drain waits for that."""
+    left = figures.awaited - figures.drained
+    if figures.phase != "drain" or left <= 0:
+        return None
+    drain = figures.run.get("drain") or {}
+    longest = f", at most {drain['at_most_s']:g} s" if drain.get("at_most_s") else ""
+    return f"{one_line(drain.get('event') or '', 40)} in the logs: {left} of {figures.awaited} users{longest}"
+
+
 def chunk_words(figures: LiveFigures) -> str:
     """`1234 of 3000 chunks`."""
     sent = min(figures.chunks_sent, figures.chunks_planned)
     return f"{sent} of {figures.chunks_planned} chunks"
+
+
+def _cut(line: Text, width: int) -> None:
+    """Cut a line at the width, and never within a number: `30 of 30` must not stand for `30 of 3000`."""
+    if line.cell_len > width > 1:
+        kept = set_cell_size(line.plain, width - 1)
+        if re.match(r"[.,:]?\d", line.plain[len(kept) :]):
+            line.right_crop(len(line.plain) - len(kept.rstrip("0123456789.,:")))
+            line.append("…")
+    line.truncate(width, overflow="ellipsis")
 
 
 # -- parts -------------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from rich.console import Console, Group, RenderableType
 from rich.control import Control
 from rich.live import Live
 
-from e2e.live.screen import PHASES, Key, chunk_words, duration, elapsed, screen
+from e2e.live.screen import PHASES, Key, awaited_words, chunk_words, duration, elapsed, screen
 from e2e.report.text import one_line
 from e2e.verdict.live import LiveFigures
 
@@ -85,7 +85,10 @@ class PlainLines:
             self._console.print(f"{record['t']:7.1f}s  {line}", markup=False, highlight=False, soft_wrap=True)
 
     def _phase(self, record: Record) -> str | None:
-        return PHASES.get(record["phase"], record["phase"]) if record["state"] == "begin" else None
+        if record["state"] != "begin":
+            return None
+        awaited = awaited_words(self._figures)
+        return f"waiting for {awaited}" if awaited else PHASES.get(record["phase"], record["phase"])
 
     def _service(self, record: Record) -> str | None:
         told = record["event"] in ("healthy", "exited", "unhealthy")
@@ -105,7 +108,12 @@ class PlainLines:
 
     def _generator(self, record: Record) -> str | None:
         figures = self._figures
-        if figures.phase != "stream" or not figures.chunks_planned or record["t"] - self._last < PLAIN_SECONDS:
+        if record["t"] - self._last < PLAIN_SECONDS:
+            return None
+        awaited = awaited_words(figures)
+        if awaited:
+            return f"waiting for {awaited}, {elapsed(figures.seconds_in_phase)} so far"
+        if figures.phase != "stream" or not figures.chunks_planned:
             return None
         parts = [chunk_words(figures), f"{figures.active} of {figures.planned} devices at work"]
         parts.append(f"{figures.message_count} messages")

@@ -5,7 +5,8 @@ event loop, and several of them use several cores. The process ends when its sta
 
 A request is an operation (one byte), the payload's length (uint32, little-endian) and the payload; each is answered by
 one line of JSON. Operations: `S` begin an utterance (payload: cepstral mean of this voice, or nothing), `A` PCM16 at
-16 kHz, `E` end of the utterance.
+16 kHz, `E` end of the utterance. A session that is closed while its `E` waits says it once more: an end without a
+beginning is answered as one of an utterance in which nothing was said.
 """
 
 import json
@@ -32,6 +33,7 @@ class Ear:
 
         self._decoder = Decoder(samprate=16_000, loglevel="FATAL")
         self._fresh = self._decoder.get_cmn(False)
+        self._in_utterance = False
 
     def answer(self, operation: bytes, payload: bytes) -> dict[str, Any]:
         return {b"S": self._begin, b"A": self._hear, b"E": self._end}[operation](payload)
@@ -40,6 +42,7 @@ class Ear:
         # Each voice gets its own cepstral mean back, so that what is heard never depends on who spoke here before.
         self._decoder.set_cmn(payload.decode() or self._fresh)
         self._decoder.start_utt()
+        self._in_utterance = True
         return {}
 
     def _hear(self, pcm: bytes) -> dict[str, Any]:
@@ -47,6 +50,9 @@ class Ear:
         return self._words()
 
     def _end(self, _: bytes) -> dict[str, Any]:
+        if not self._in_utterance:
+            return {"words": [], "pause": False, "score": 0.0, "confidence": 0.0, "mean": self._fresh}
+        self._in_utterance = False
         self._decoder.end_utt()
         answer = self._words()
         hypothesis = self._decoder.hyp()

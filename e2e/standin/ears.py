@@ -5,6 +5,7 @@ import json
 import logging
 import sys
 from asyncio.subprocess import PIPE, Process
+from contextlib import suppress
 from typing import Any
 
 from e2e.errors import ServiceError
@@ -22,6 +23,7 @@ class EarProcess:
     def __init__(self, process: Process) -> None:
         self._process = process
         self._turn = asyncio.Lock()
+        self._ended = False
 
     @classmethod
     async def start(cls) -> "EarProcess":
@@ -33,33 +35,51 @@ class EarProcess:
         return ear
 
     @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
     def alive(self) -> bool:
-        return self._process.returncode is None and not self._process.stdin.is_closing()
+        # The end of its output is seen before its exit code is.
+        return not self._ended and self._process.returncode is None and not self._process.stdin.is_closing()
 
     async def ask(self, operation: bytes, payload: bytes = b"") -> dict[str, Any]:
         """Raises ServiceError when the process has ended. A caller that is cancelled leaves no answer unread."""
-        return await asyncio.shield(asyncio.ensure_future(self._ask(operation, payload)))
+        asking = asyncio.ensure_future(self._ask(operation, payload))
+        asking.add_done_callback(_seen)
+        return await asyncio.shield(asking)
 
     async def _ask(self, operation: bytes, payload: bytes) -> dict[str, Any]:
         async with self._turn:
+            if not self.alive:
+                raise ServiceError(_ENDED)
             try:
                 self._process.stdin.write(REQUEST.pack(operation, len(payload)) + payload)
                 await self._process.stdin.drain()
             except ConnectionError as error:
+                self._ended = True
                 raise ServiceError(_ENDED) from error
             return await self._answer()
 
     async def _answer(self) -> dict[str, Any]:
         line = await self._process.stdout.readline()
         if not line:
+            self._ended = True
             raise ServiceError(_ENDED)
         return json.loads(line)
 
     async def stop(self) -> None:
         self._process.stdin.close()
-        if self._process.returncode is None:
+        # One that has ended by itself is left to be waited for: a signal would take its exit code from who waits.
+        if not self._ended and self._process.returncode is None:
             self._process.kill()
         await self._process.wait()
+
+
+def _seen(asking: asyncio.Task) -> None:
+    """Where the caller was cancelled, nobody else looks at what went wrong."""
+    if not asking.cancelled():
+        asking.exception()
 
 
 _ENDED = "The decoder process of the stand-in has ended: read its traceback in the backend's log."
@@ -81,10 +101,14 @@ class Ears:
 
     async def lend(self) -> EarProcess:
         """A free decoder, first come first served."""
-        if self._idle.empty() and self._count < MAX_EARS:
-            self._count += 1
-            self._in_background(self._grow())
-        return await self._idle.get()
+        while True:
+            if self._idle.empty() and self._count < MAX_EARS:
+                self._count += 1
+                self._in_background(self._grow())
+            ear = await self._idle.get()
+            if ear.alive:
+                return ear
+            self.give_back(ear)
 
     def give_back(self, ear: EarProcess, in_utterance: bool = False) -> None:
         if ear.alive and not in_utterance:
@@ -108,13 +132,13 @@ class Ears:
 
     async def _recover(self, ear: EarProcess) -> None:
         """End what an abandoned decoder was hearing; one that has died is replaced."""
-        try:
-            await ear.ask(b"E")
-        except ServiceError as error:
-            logger.error("%s", error)
+        if ear.alive:
+            with suppress(ServiceError):
+                await ear.ask(b"E")
         if ear.alive:
             self._idle.put_nowait(ear)
         else:
+            logger.warning("A decoder process has ended; another one takes its place")
             self._all.remove(ear)
             await ear.stop()
             await self._grow()

@@ -69,9 +69,11 @@ async def run(scenario: str | Scenario, said: list[str], directory: Path, out: P
         requested(scenario, *wanted) as (chosen, target, options),
         prepared(chosen, target, options, out) as ready,
     ):
-        await ready.run.execute()
-        ready.journal.flush()
-        result = RunResult(write_reports(ready.directory), ready.directory.path)
+        try:
+            await ready.run.execute()
+        finally:
+            ready.journal.flush()
+            result = RunResult(write_reports(ready.directory), ready.directory.path)
     task = asyncio.current_task()
     if task is not None and task.cancelling():
         raise asyncio.CancelledError  # the run took it as an interrupt, and ended politely

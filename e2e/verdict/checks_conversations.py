@@ -16,7 +16,7 @@ from e2e.verdict.check import (
 from e2e.verdict.facts import Facts
 from e2e.verdict.memories import FINISHED
 from e2e.verdict.sessions import Session
-from e2e.verdict.stored import by_user, wrong_with
+from e2e.verdict.stored import by_user, unjudged, wrong_with
 
 
 def conversation_stored(facts: Facts, params: Params) -> Result:
@@ -52,6 +52,8 @@ def _compared(read: list[Session]) -> str:
     if not possible:
         return ""
     words = f": {sum(c.same for c in possible)} of {many(sum(c.streamed for c in possible), 'segment')} as streamed"
+    growing = sum(unjudged(s) for s in read)
+    words += f", {growing} not judged that still grew when the load ended the session" if growing else ""
     return words + (f" ({len(read) - len(possible)} not compared)" if len(possible) < len(read) else "")
 
 

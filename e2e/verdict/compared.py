@@ -17,6 +17,7 @@ class Difference:
     """`kind`: `missing` (only streamed), `changed`, `grown` (stored with more behind), `added` (only stored).
 
     `tail`: nothing that was streamed stands behind what is stored here, so that it may have been heard later.
+    `last`: it is of the segment that was streamed last, and perhaps still grew.
     """
 
     kind: str
@@ -24,6 +25,7 @@ class Difference:
     heard: str
     stored: str
     tail: bool = False
+    last: bool = False
 
     def __str__(self) -> str:
         name = self.id[:80]
@@ -59,13 +61,14 @@ class Comparison:
         found = []
         last = max((n for n, key in enumerate(self.stored) if key in self.heard), default=-1)
         behind = set(list(self.stored)[max(last, 0) :])
+        newest = next(reversed(self.heard), None)
         for key, text in self.heard.items():
             stored = self.stored.get(key)
             if stored is None:
-                found.append(Difference("missing", key, text, ""))
+                found.append(Difference("missing", key, text, "", last=key == newest))
             elif not _same(text, stored):
                 kind = "grown" if stored.startswith(text) else "changed"
-                found.append(Difference(kind, key, text, stored, key in behind))
+                found.append(Difference(kind, key, text, stored, key in behind, key == newest))
         for key, text in self.stored.items():
             if key not in self.heard:
                 found.append(Difference("added", key, "", text, key in behind))

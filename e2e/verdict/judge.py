@@ -75,6 +75,8 @@ def _regression(comparison: Comparison, *, unreachable: bool) -> Check:
 def _value(facts: Facts, checks: list[Check], generator: GeneratorHealth) -> tuple[Value, ExitCode]:
     failed = [c for c in checks if c.status == "fail"]
     hard = [c for c in failed if not c.unreachable]
+    if (facts.end or {}).get("exit_code") == ExitCode.USAGE:
+        return "inconclusive", ExitCode.USAGE
     if facts.interrupted:
         return "fail" if hard else "inconclusive", ExitCode.INTERRUPTED
     if hard or died_of(facts):
@@ -124,7 +126,7 @@ def _sentence(facts: Facts, checks: list[Check], generator: GeneratorHealth, val
     elif facts.finished_by_hand:
         prefix = "The load was finished by hand. "
     elif facts.end.get("reason") == "error":
-        prefix = f"The run ended with an error: {facts.end.get('error') or 'unknown'}. "
+        prefix = f"The run ended with an error: {str(facts.end.get('error') or 'unknown').rstrip('.')}. "
     if code is ExitCode.UNREACHABLE:
         problem = next((s.problem for s in facts.stream if s.problem), None)
         detail = failed[0].detail if failed else problem or why_no_session(facts)

@@ -84,6 +84,8 @@ class LiveFigures:
         self.rate = self.rate_planned = self.message_rate = 0.0
         self.paused_since: float | None = None
         self.finishing = False
+        self.awaited = self.drained = 0
+        """Users whose last log line the drain waits for, and those of them of whom that is over."""
         self.controls = 0
         self._tapes: list[Tape] = []
         self._paused = 0.0
@@ -216,6 +218,11 @@ class LiveFigures:
             self.phase, self.phase_began = record["phase"], record["t"]
             if self.phase == "stream":
                 self._load_began = record["t"]
+            elif self.phase == "drain":
+                self.awaited = record.get("users") or 0
+
+    def _drain(self, record: Record) -> None:
+        self.drained += self.phase == "drain"
 
     def _control(self, record: Record) -> None:
         self.t = record["t"]
@@ -376,7 +383,7 @@ class LiveFigures:
 
 KINDS = (
     *("run", "tape", "phase", "control", "service", "resources", "error_line", "import_error", "import_failure"),
-    *("import_audit", "session", "device", "message", "sent", "stream", "sends", "generator", "arrivals"),
+    *("import_audit", "session", "device", "message", "sent", "stream", "sends", "generator", "arrivals", "drain"),
 )
 """The types of records that the figures are made of."""
 

@@ -6,6 +6,7 @@ from difflib import SequenceMatcher
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from e2e.verdict.compared import Difference
 from e2e.verdict.metrics import REALTIME
 from e2e.verdict.sessions import Session
 from e2e.verdict.transcript import normalise
@@ -71,7 +72,8 @@ def differs(session: Session, mates: Collection[Session] = ()) -> list[str]:
 
     `mates` are the other sessions of its user, which may be in the same conversation. What a conversation holds beyond
     the session's own words only counts where the conversation was made for this session alone; at its end, only where
-    the session was quiet before it closed: what is heard after the client has left cannot be streamed.
+    the session was quiet before it closed: what is heard after the client has left cannot be streamed. For the same
+    reason the last segment of a session that the load ended is not judged: the service hears it to its end.
     """
     found = session.conversation or {}
     state = found.get("state")
@@ -82,10 +84,21 @@ def differs(session: Session, mates: Collection[Session] = ()) -> list[str]:
     if not session.compared.possible:
         return words
     for difference in session.compared.differences():
+        if _still_open(session, difference):
+            continue
         more = difference.kind in ("grown", "added")
         if not more or (own and (not difference.tail or _was_quiet(session))):
             words.append(str(difference))
     return words
+
+
+def unjudged(session: Session) -> int:
+    """Segments that differ and are not judged, since the load ended the session while they grew."""
+    return sum(_still_open(session, d) for d in session.compared.differences()) if session.compared.possible else 0
+
+
+def _still_open(session: Session, difference: Difference) -> bool:
+    return difference.last and session.left is not None
 
 
 def _asked(session: Session, found: dict[str, Any]) -> list[str]:

@@ -1,6 +1,8 @@
 """Everything that can be wrong from the start: one clear line, exit code 2, nothing started, nothing written."""
 
 import io
+import json
+import re
 import sys
 import wave
 
@@ -104,6 +106,9 @@ def test_a_script_that_is_not_there(e2e):
         (("--standin", "--set", "chunks"), "write it as KEY=VALUE"),
         (("--standin", "--set", "chunk=3"), "no parameter 'chunk'; --set may say chunks, listen.NAME"),
         (("--standin", "--set", "chunks=many"), "--set chunks=many"),
+        (("--standin", "--set", "chunks=6", "--chunks", "5"), "--chunks and --set chunks=... say the same"),
+        (("--standin", "--set", "listen.codek=pcm8"), "/v4/listen has no parameter 'codek'; did you mean 'codec'?"),
+        (("--standin", "--set", "listen.sample_rate=high"), "sample_rate"),
         ((), "no e2e.toml"),
     ),
 )
@@ -182,4 +187,22 @@ def test_a_parameter_that_only_the_script_gets_wrong_is_still_one_line(e2e):
         "wrong.py", e2e.directory.joinpath("stream.py").read_text().replace("listen()", "listen(codek=1)")
     )
     result = e2e("run", script, *STANDIN, "--quiet")
-    assert "codek" in result.error
+    assert re.search(r"wrong\.py:\d+: /v4/listen has no parameter 'codek'; did you mean 'codec'\?", result.error)
+    # What `latest` points to tells the same.
+    latest = result.directory / "reports/latest"
+    assert json.loads((latest / "run.json").read_text())["exit_code"] == 2
+    assert "codek" in (latest / "report.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("args", "names"),
+    (
+        (("--users", "3", "--chunks", "5"), "--users, --chunks"),
+        (("--stage", "1s:3"), "--stage"),
+        (("--codec", "pcm8"), "--codec"),
+    ),
+)
+def test_options_of_devices_where_there_are_none(e2e, args, names):
+    assert e2e("run", "endpoints", "--standin", *args).error == (
+        f"endpoints has no devices and streams nothing: leave out {names}"
+    )

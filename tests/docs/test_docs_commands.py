@@ -90,7 +90,7 @@ ELSEWHERE = {
     "e2e run webhooks --standin --fault webhook=double": "tests/scenarios/test_scenarios_semantics.py",
     "e2e run podcast --standin --prometheus :9464": "tests/cli/test_cli_live.py",
     "e2e run podcast --standin --otel=http://localhost:4318": "tests/cli/test_cli_live.py",
-    "e2e run smoke --standin --users 10 --ramp 2s --baseline latest-pass --fail-on regression": (
+    "e2e run smoke --standin --recogniser vad --users 10 --ramp 2s --baseline latest-pass --fail-on regression": (
         "tests/cli/test_cli_compare.py"
     ),
     "e2e run smoke --standin --fault ready=late": "tests/cli/test_cli_compare.py",

@@ -150,7 +150,7 @@ async def test_a_misuse_by_the_script_ends_the_run_and_is_raised(bench, omi):
         async with device.listen() as session:
             await session.until(lambda: False, 60)
 
-    with pytest.raises(UsageError, match="codek"):
+    with pytest.raises(UsageError, match=r"test_engine_runner\.py:\d+: .*'codek'; did you mean 'codec'"):
         await bench.run(misuse)
     records = bench.records()
     assert records[-1]["type"] == "end" and records[-1]["reason"] == "error" and "codek" in records[-1]["error"]

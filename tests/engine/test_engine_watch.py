@@ -59,6 +59,7 @@ async def test_lines_that_came_before_the_drain_count(bench):
 async def test_the_drain_waits_for_each_uid_and_no_longer(bench):
     bench.log()
     bench.listened("a", "b")
+    assert bench.watch.owed == 2
     waiting = bench.drain()
     await asyncio.sleep(0)
     bench.line("client_disconnected", "a")

@@ -144,6 +144,42 @@ def test_while_paused_the_screen_says_so_and_promises_no_end(tmp_path):
     assert "finishing" in text_of(figures)[0] and "left" not in text_of(figures)[0]
 
 
+def test_while_the_run_drains_both_views_say_what_for_of_how_many_and_for_how_long(tmp_path):
+    console, figures = Console(file=io.StringIO(), width=100), LiveFigures()
+    plain = PlainLines(console, figures)
+    with journal(tmp_path) as j:
+        j.journal.subscribe(figures.take, *KINDS)
+        j.journal.subscribe(plain.take, *plain.KINDS)
+        j.run(drain={"event": "handler_ended", "required": False, "at_most_s": 75.0})
+        ended = {"awaited": "handler_ended", "seen": True, "waited_s": 0.0, "required": False}
+        j.write("drain", uid="u0", **ended)  # while the load lasted: nobody waits for this one
+        j.write("phase", phase="drain", state="begin", users=5)
+        for n in (1, 2):
+            j.write("drain", uid=f"u{n}", **ended)
+        (line,) = [line for line in text_of(figures) if line.startswith("awaited")]
+        assert line == "awaited   handler_ended in the logs: 3 of 5 users, at most 75 s"
+        j.at(6)
+        j.write("generator", planned=0, active=0)
+        for n in (3, 4, 5):
+            j.write("drain", uid=f"u{n}", **ended)
+        assert not any(line.startswith("awaited") for line in text_of(figures))
+    said = console.file.getvalue().splitlines()
+    assert said[-2].endswith("s  waiting for handler_ended in the logs: 5 of 5 users, at most 75 s")
+    assert said[-1].endswith("waiting for handler_ended in the logs: 3 of 5 users, at most 75 s, 0:05 so far")
+
+
+def test_a_line_is_never_cut_within_a_number(tmp_path):
+    figures = busy(tmp_path, "closed after 30 of 3,000 chunks")
+    for width in range(29, 50):
+        line, full = (
+            [line for line in text_of(figures, cells, 60) if line.startswith(" ") and "s closed after" in line][-1]
+            for cells in (width, 300)
+        )
+        kept = line.removesuffix("…")
+        assert full.startswith(kept), line
+        assert not re.match(r"\d[.,]?\d", full[len(kept) - 1 :]) or kept == full, line
+
+
 def test_elapsed_time_is_as_short_as_it_can_be():
     assert [elapsed(s) for s in (-1, 7.9, 60, 3599, 3600, 90061)] == [
         *("0:00", "0:07", "1:00", "59:59", "1:00:00", "25:01:01"),

@@ -25,8 +25,8 @@ def one(tmp_path, expectations, write, **run):
     return judged(tmp_path / "r")
 
 
-def heard(j, sid="s1", uid="u1", said=SAID, logged="conversation_created", quiet=5.0, params="", cut=False):
-    """A session that heard speech and closed `quiet` seconds after its last word."""
+def heard(j, sid="s1", uid="u1", said=SAID, logged="conversation_created", quiet=5.0, params="", left=False):
+    """A session that heard speech and closed `quiet` seconds after its last word; `left`: as the load ended it."""
     session = {"sid": sid, "kind": "listen", "uid": uid, "device": 0}
     url = f"ws://127.0.0.1:10220/v4/listen?language=en{params}"
     j.write("session", **session, event="connecting", url=url, probe=False)
@@ -38,6 +38,8 @@ def heard(j, sid="s1", uid="u1", said=SAID, logged="conversation_created", quiet
     j.speech(session, start, said)
     j.finish(session, start)
     j.time += quiet
+    if left:
+        j.left(session)
     j.closed(session)
     return session
 
@@ -65,6 +67,12 @@ def stored(j, session, items, whole=True, **fields):
         ([*STORED, {"id": "x", "text": "and more"}], {"logged": "conversation_resumed"}, None),
         ([*STORED, {"id": "x", "text": "and more"}], {"logged": None}, None),
         ([*STORED, {"id": "x", "text": " "}], {}, None),
+        # The load ended it in the middle of a sentence, which the service heard on.
+        ([*STORED[:2], STORED[2] | {"text": "fat swine are we"}], {"left": True}, None),
+        (STORED[:2], {"left": True}, None),
+        ([STORED[0], STORED[1] | {"text": "the rain"}, STORED[2]], {"left": True}, "stored as 'the rain'"),
+        (STORED[1:], {"left": True}, "segment seg0 was streamed and is not stored"),
+        ([*STORED[:2], STORED[2] | {"text": "fat swine are we"}], {}, "stored as 'fat swine are we'"),
     ],
 )
 def test_a_stored_transcript_must_be_what_was_streamed(tmp_path, items, options, word):
@@ -79,6 +87,8 @@ def test_a_stored_transcript_must_be_what_was_streamed(tmp_path, items, options,
         assert word in (summary["sessions"][0]["conversation_problem"] or "")
     else:
         assert "of 3 segments as streamed" in check.detail
+        lost = bool(options.get("left")) and items != STORED
+        assert ("1 not judged that still grew when the load ended the session" in check.detail) == lost
     (row,) = summary["became"]["conversations"]
     assert bool(row["wrong"]) == bool(word) and row["streamed"] == 3
     assert "as streamed" in render("markdown", summary)
