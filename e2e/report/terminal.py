@@ -12,9 +12,9 @@ from e2e.report.view import figures
 
 Summary = dict[str, Any]
 
-_MARK = {"pass": ("✓", "green"), "fail": ("✗", "red"), "inconclusive": ("?", "yellow")}
+_MARK = {"pass": ("✓", "green"), "fail": ("✗", "red"), "inconclusive": ("?", "yellow"), "skipped": ("·", "dim")}
 _STYLE = {"pass": "bold green", "fail": "bold red", "inconclusive": "bold yellow", "invalid": "bold magenta"}
-_WORD = {"pass": "ok  ", "fail": "FAIL", "inconclusive": "?   "}
+_WORD = {"pass": "ok  ", "fail": "FAIL", "inconclusive": "?   ", "skipped": "·   "}
 
 
 def show_verdict(console: Console, summary: Summary, where: str) -> None:
@@ -36,10 +36,10 @@ def verdict_text(summary: Summary, where: str) -> RenderableType:
     table.add_column(width=1)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
-    for check in summary["checks"]:
-        mark, style = _MARK[check["status"]]
-        detail = Text(one_line(check["detail"], 300), style="" if check["status"] != "pass" else "dim")
-        table.add_row(Text(mark, style=f"bold {style}"), Text(one_line(check["name"], 60)), detail)
+    for status, name, words in _rows(summary["checks"]):
+        mark, style = _MARK[status]
+        detail = Text(words, style="" if status != "pass" else "dim")
+        table.add_row(Text(mark, style=f"bold {style}"), Text(name), detail)
     numbers = Text()
     for label, value in figures(summary)[1:]:
         numbers.append(f"{label} ", style="dim").append(f"{one_line(value, 120)}   ", style="bold")
@@ -55,8 +55,8 @@ def verdict_text(summary: Summary, where: str) -> RenderableType:
 
 
 def plain_lines(summary: Summary, where: str) -> Iterator[str]:
-    for check in summary["checks"]:
-        yield f"{_WORD[check['status']]} {one_line(check['name'], 60)}: {one_line(check['detail'], 300)}"
+    for status, name, words in _rows(summary["checks"]):
+        yield f"{_WORD[status]} {name}: {words}"
     for label, value in figures(summary)[1:]:
         yield f"{label}: {one_line(value, 200)}"
     heard = _heard(summary)
@@ -64,6 +64,29 @@ def plain_lines(summary: Summary, where: str) -> Iterator[str]:
         yield f"heard: {heard}"
     yield one_line(summary["sentence"], 600)
     yield f"verdict: {summary['verdict']} (exit {summary['exit_code']}) {one_line(where, 300)}"
+
+
+_NOT_REACHED = "not reached: "
+
+
+def _rows(checks: list[Summary]) -> Iterator[tuple[str, str, str]]:
+    """Status, name and detail. Checks that could not be decided for the same reason are one row."""
+    alike: dict[str, list[str]] = {}
+    for check in checks:
+        if check["status"] == "inconclusive":
+            alike.setdefault(_reason(check), []).append(one_line(check["name"], 60))
+    for check in checks:
+        detail = one_line(check["detail"], 300)
+        names = alike.get(_reason(check), []) if check["status"] == "inconclusive" else []
+        if len(names) < 2:
+            yield check["status"], one_line(check["name"], 60), detail
+        elif names[0] == one_line(check["name"], 60):
+            reached = " not reached" if detail.startswith(_NOT_REACHED) else ""
+            yield "inconclusive", f"{len(names)} checks{reached}", f"{_reason(check)} ({', '.join(names)})"
+
+
+def _reason(check: Summary) -> str:
+    return one_line(check["detail"], 300).removeprefix(_NOT_REACHED)
 
 
 def _heard(summary: Summary) -> str:

@@ -49,7 +49,7 @@ def test_a_load_is_told(tmp_path):
         "✅ chunks sent: 140 of 200: 60 left when the load ended",
         "ended by the load (stage)",
         "ended by the load (load over)",
-        "machine used by others: up to 1% by other machines, up to 30% by other processes",
+        "machine used by others: up to 1% by other machines, up to 30% by other programs",
         "its open files: 77 at most",
         "devices at work: 8 at most, 9 asked for at most",
     ):
