@@ -61,4 +61,4 @@ def latest_pass(out: Path, conditions: dict[str, Any]) -> tuple[Digest | None, l
     aside = f" ({others} passes differ in: {', '.join(differ)})" if others > 1 else ""
     aside = f" (1 pass differs in: {', '.join(differ)})" if others == 1 else aside
     what = f"{conditions['scenario']} on {name}"
-    return None, [*reasons, f"no earlier pass of {what} with the same options in {out}{aside}"]
+    return None, [*reasons, f"no earlier pass of {what}{' with the same options' * bool(others)} in {out}{aside}"]

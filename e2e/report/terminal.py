@@ -1,5 +1,6 @@
 """The last lines that a user sees: checks, key figures, what was heard, the verdict."""
 
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import Any
 
@@ -7,6 +8,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from e2e.errors import ExitCode
 from e2e.report.text import one_line
 from e2e.report.view import figures
 
@@ -36,7 +38,7 @@ def verdict_text(summary: Summary, where: str) -> RenderableType:
     table.add_column(width=1)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
-    for status, name, words in _rows(summary["checks"]):
+    for status, name, words in _rows(summary):
         mark, style = _MARK[status]
         detail = Text(words, style="" if status != "pass" else "dim")
         table.add_row(Text(mark, style=f"bold {style}"), Text(name), detail)
@@ -55,7 +57,7 @@ def verdict_text(summary: Summary, where: str) -> RenderableType:
 
 
 def plain_lines(summary: Summary, where: str) -> Iterator[str]:
-    for status, name, words in _rows(summary["checks"]):
+    for status, name, words in _rows(summary):
         yield f"{_WORD[status]} {name}: {words}"
     for label, value in figures(summary)[1:]:
         yield f"{label}: {one_line(value, 200)}"
@@ -69,24 +71,29 @@ def plain_lines(summary: Summary, where: str) -> Iterator[str]:
 _NOT_REACHED = "not reached: "
 
 
-def _rows(checks: list[Summary]) -> Iterator[tuple[str, str, str]]:
+def _rows(summary: Summary) -> Iterator[tuple[str, str, str]]:
     """Status, name and detail. Checks that could not be decided for the same reason are one row."""
-    alike: dict[str, list[str]] = {}
+    checks, alike = summary["checks"], defaultdict(list)
     for check in checks:
         if check["status"] == "inconclusive":
-            alike.setdefault(_reason(check), []).append(one_line(check["name"], 60))
+            alike[_reason(summary, check)].append(check)
     for check in checks:
-        detail = one_line(check["detail"], 300)
-        names = alike.get(_reason(check), []) if check["status"] == "inconclusive" else []
-        if len(names) < 2:
-            yield check["status"], one_line(check["name"], 60), detail
-        elif names[0] == one_line(check["name"], 60):
-            reached = " not reached" if detail.startswith(_NOT_REACHED) else ""
-            yield "inconclusive", f"{len(names)} checks{reached}", f"{_reason(check)} ({', '.join(names)})"
+        group = alike[_reason(summary, check)] if check["status"] == "inconclusive" else [check]
+        if len(group) == 1:
+            yield check["status"], one_line(check["name"], 60), one_line(check["detail"], 300)
+        elif check is group[0]:
+            reasons = Counter(one_line(c["detail"], 300) for c in group)
+            reason = reasons.most_common(1)[0][0]
+            reached = " not reached" if reason.startswith(_NOT_REACHED) else ""
+            names = ", ".join(one_line(c["name"], 60) for c in group)
+            yield "inconclusive", f"{len(group)} checks{reached}", f"{reason.removeprefix(_NOT_REACHED)} ({names})"
 
 
-def _reason(check: Summary) -> str:
-    return one_line(check["detail"], 300).removeprefix(_NOT_REACHED)
+def _reason(summary: Summary, check: Summary) -> str:
+    """Where the target was not there, there is one reason for all that was not reached."""
+    detail = one_line(check["detail"], 300)
+    there = summary["exit_code"] != ExitCode.UNREACHABLE
+    return detail if there or not detail.startswith(_NOT_REACHED) else _NOT_REACHED
 
 
 def _heard(summary: Summary) -> str:

@@ -42,7 +42,7 @@ def test_a_load_is_told(tmp_path):
     assert summary["verdict"] == "pass"
     for words in (
         "load: arrivals of 5/s for 1m, at most 50 at once",
-        "sent with: phase spread, mask shared, loop uvloop",
+        "sent with: phase spread, mask shared, event loop uvloop",
         "arrivals: 120 started, 13 dropped",
         "arrivals **120 started, 13 dropped**",
         "✅ connected: 2 of 2 sessions",

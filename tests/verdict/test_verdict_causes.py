@@ -139,7 +139,7 @@ def test_checks_that_were_not_reached_for_one_reason_are_one_line(tmp_path):
     lines = list(plain_lines(summary, "r"))
     (one,) = [line for line in lines if "close_code" in line]
     assert one.startswith("?    ") and " checks not reached: backend and pusher did not run (" in one
-    assert sum(line.startswith("?") for line in lines) < 7
+    assert sum(line.startswith("?") for line in lines) == 2  # of the logs, something can be done
 
 
 def test_of_a_run_that_goes_on_what_logs_prove_is_decided_at_its_end(tmp_path):
