@@ -8,7 +8,6 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from e2e.errors import ExitCode
 from e2e.report.text import one_line
 from e2e.report.view import figures
 
@@ -90,10 +89,12 @@ def _rows(summary: Summary) -> Iterator[tuple[str, str, str]]:
 
 
 def _reason(summary: Summary, check: Summary) -> str:
-    """Where the target was not there, there is one reason for all that was not reached."""
+    """Where a service was not there, so that nothing was begun, there is one reason for all that was not reached."""
     detail = one_line(check["detail"], 300)
-    there = summary["exit_code"] != ExitCode.UNREACHABLE
-    return detail if there or not detail.startswith(_NOT_REACHED) else _NOT_REACHED
+    down = any(service["status"] in ("exited", "unhealthy") for service in summary["services"].values())
+    return (
+        detail if summary["counters"]["sessions"] or not down or not detail.startswith(_NOT_REACHED) else _NOT_REACHED
+    )
 
 
 def _heard(summary: Summary) -> str:

@@ -176,7 +176,7 @@ def imports_section(summary: Summary) -> Section:
         blocks.append(Marks([Mark("fail", error["title"], f"{place}, {seen}")]))
         blocks.append(Log("the lines that say so", error["evidence"], open=True))
     rows, status = [], []
-    no_marker = "still read" if _running(summary) else "no boot marker"
+    no_marker = "so far" if _running(summary) else "no boot marker"
     for name, log in imports["services"].items():
         read = log["read"]
         rows.append(

@@ -116,6 +116,12 @@ def _nobody_there(facts: Facts) -> bool:
     return bool(down) and all(s.up is None for s in down)
 
 
+def _told_by(failed: list[Check], facts: Facts) -> bool:
+    """Whether a failed check tells what ended the run: a service that did not get healthy."""
+    of_service = (facts.end or {}).get("exit_code") == ExitCode.UNREACHABLE
+    return of_service and any(check.name == "services_healthy" for check in failed)
+
+
 def _sentence(facts: Facts, checks: list[Check], generator: GeneratorHealth, value: Value, code: ExitCode) -> str:
     skipped = [c.name for c in checks if c.status == "skipped"]
     checks = [c for c in checks if c.status != "skipped"]
@@ -128,7 +134,7 @@ def _sentence(facts: Facts, checks: list[Check], generator: GeneratorHealth, val
         prefix = f"The run did not end by itself: its journal stops after {facts.last_t:.0f} s. "
     elif facts.finished_by_hand:
         prefix = "The load was finished by hand. "
-    elif facts.end.get("reason") == "error":
+    elif facts.end.get("reason") == "error" and not _told_by(failed, facts):
         prefix = f"The run ended with an error: {facts.end.get('error') or 'unknown'}. "
     if code is ExitCode.UNREACHABLE:
         problem = next((s.problem for s in facts.stream if s.problem), None)

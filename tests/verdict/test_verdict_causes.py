@@ -208,3 +208,16 @@ def test_the_command_to_repeat_a_run_has_nothing_of_who_watched_it():
     ]
     assert repeated(said) == ["e2e", "run", "smoke", "--standin", "--users", "3"]
     assert repeated(["e2e", "run", "smoke", "--web", "--prometheus", ":9464"]) == ["e2e", "run", "smoke"]
+
+
+def test_what_ended_the_run_is_not_told_beside_the_check_that_tells_it(tmp_path):
+    with journal(tmp_path / "r") as j:
+        j.run([expect.services_healthy(), expect.zero_import_errors()])
+        j.launch("backend")
+        j.import_error(phase="boot")
+        error = "backend: nothing answers at http://127.0.0.1:10220: refused"
+        j.write("service", service="backend", event="unhealthy", error=error)
+        j.write("end", reason="error", error=f"{error}; raise boot_timeout", exit_code=3)
+    _, verdict, _ = judged(tmp_path / "r")
+    assert verdict.exit_code == 1 and verdict.sentence.startswith("2 of 2 checks failed: zero_import_errors, ")
+    assert verdict.checks[0].detail == "backend did not get healthy: " + error.removeprefix("backend: ")
