@@ -93,8 +93,8 @@ def _gaps(words: str, areas: list[Area], seen: bool) -> str:
     told = []
     for area in areas:
         if area.unknown and area.seen is seen:
-            more = f" and {len(area.unknown) - 1} more" if len(area.unknown) > 1 else ""
-            why = area.unknown[0]
+            more = f", and {many(len(area.unknown) - 1, 'more reason')}" if len(area.unknown) > 1 else ""
+            why = area.unknown[0].partition("; ")[0]  # what to do about it stands in the list
             title = area.title if area.title.startswith("API") else area.title.lower()
             told.append(f"{title} ({why if len(why) <= _REASON else why[:_REASON] + '…'}{more})")
     return f"{words}: {', '.join(told)}" if told else ""
