@@ -147,6 +147,13 @@ def test_few_sessions_say_nothing_of_latencies(before, tmp_path):
     assert "no change" not in result.sentence
 
 
+def test_an_area_of_which_something_was_not_compared_is_named(before, tmp_path):
+    sentence = compared(before, run(tmp_path / "now", seed=2, body={"current_page": None})).sentence
+    assert sentence.endswith(
+        "; in part: API contract (1 field of POST /search: null, empty or left out in one of the runs)"
+    )
+
+
 def test_of_runs_of_which_nothing_was_read_nothing_is_called_the_same(tmp_path):
     result = compared(*(bare(tmp_path / name) for name in "ab"))
     said = {area.name for area in result.areas if area.seen}
