@@ -29,18 +29,21 @@ def named_baseline(options: Options, out: Path) -> Digest | None:
 
 def give_baseline(run: Run, found: Digest | None, options: Options, out: Path) -> None:
     """Let the run say first what it will be compared with, or why with nothing."""
-    notes: list[str] = []
+    reasons: list[str] = []
     if found is None and options.baseline == LATEST_PASS:
-        found, notes = latest_pass(out, run.conditions())
+        found, reasons = latest_pass(out, run.conditions())
+    parts = found.records() if found else [{"part": "none", "why": why} for why in reasons[-1:]]
     run.preface = [
-        *(("note", {"text": text}) for text in notes),
-        *(("baseline", part) for part in (found.records() if found else ())),
+        *(("note", {"text": f"No baseline: {why}."}) for why in reasons),
+        *(("baseline", part) for part in parts),
     ]
 
 
 def latest_pass(out: Path, conditions: dict[str, Any]) -> tuple[Digest | None, list[str]]:
-    """The newest run below `out` that passed and ran the same under the same conditions, and what to note."""
-    notes, others, name = [], 0, conditions["target"].get("name")
+    """The newest run below `out` that passed and ran the same with the same options, and why others are none; the last
+    reason says why there is none at all."""
+    reasons, others, name = [], 0, conditions["target"].get("name")
+    differ: dict[str, None] = {}
     wanted = {**conditions, "target": name, "target_details": conditions["target"]}
     with History(out) as history:
         history.refresh()
@@ -48,12 +51,14 @@ def latest_pass(out: Path, conditions: dict[str, Any]) -> tuple[Digest | None, l
     for run in runs:
         try:
             summary = json.loads((out / run.name / FILES["json"]).read_bytes())
-            if differences(summary, wanted):
+            if other := differences(summary, wanted):
                 others += 1
+                differ |= dict.fromkeys(line.partition(":")[0] for line in other)
                 continue
-            return read_digest(RunDirectory.open(out / run.name)), notes
+            return read_digest(RunDirectory.open(out / run.name)), reasons
         except (JournalError, OSError, ValueError) as error:
-            notes.append(f"no baseline: {error}")
-    aside = f" ({others} that passed ran under other conditions)" if others else ""
+            reasons.append(f"{run.name} cannot be compared with: {error}")
+    aside = f" ({others} passes differ in: {', '.join(differ)})" if others > 1 else ""
+    aside = f" (1 pass differs in: {', '.join(differ)})" if others == 1 else aside
     what = f"{conditions['scenario']} on {name}"
-    return None, [*notes, f"no run of {what} in {out} passed before{aside}: nothing to compare with"]
+    return None, [*reasons, f"no earlier pass of {what}{' with the same options' * bool(others)} in {out}{aside}"]

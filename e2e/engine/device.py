@@ -152,7 +152,8 @@ class Device:
 
     def check(self, name: str, ok: bool, detail: str = "") -> None:
         """An expectation of the script's own; a failed one fails the run."""
-        self._link.journal.write("check", name=name, status="pass" if ok else "fail", detail=detail)
+        status = "pass" if ok else "fail"
+        self._link.journal.write("check", name=name, status=status, detail=detail, device=self.uid)
 
     def note(self, text: str) -> None:
         """Something that a reader of the report should know."""

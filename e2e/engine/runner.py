@@ -188,7 +188,8 @@ class Run:
             self._journal.write("note", text=str(error))
         except (Exception, SystemExit) as error:
             detail = f"{type(error).__name__}: {error} (at {where(error, self.scenario.script)})"
-            self._journal.write("check", name="script", status="fail", detail=detail)
+            who = subject.uid if isinstance(subject, Device) else None
+            self._journal.write("check", name="script", status="fail", detail=detail, device=who)
 
     async def _last_look(self, device: Device) -> None:
         """See what is stored of a device that the load has ended, if that is wanted of the run."""

@@ -36,7 +36,7 @@ def render_junit(summary: Summary) -> str:
         "errors": int(verdict == "invalid"),
     }
     common = {k: str(v) for k, v in counts.items()} | {"time": _seconds(summary["duration"])}
-    skipped = sum(c["status"] == "inconclusive" for c in checks) + (verdict == "inconclusive")
+    skipped = sum(c["status"] in ("inconclusive", "skipped") for c in checks) + (verdict == "inconclusive")
     name = one_line(summary.get("scenario") or "run", MAX_NAME)
     timestamp = {"timestamp": one_line(summary["started"], MAX_NAME)} if summary.get("started") else {}
     # `skipped` of all suites together is known to nobody, and refused by Jenkins' schema.
@@ -80,6 +80,8 @@ def _check(case: ElementTree.Element, check: dict[str, Any]) -> None:
         _outcome(case, "failure", detail, evidence)
     elif check["status"] == "inconclusive":
         _outcome(case, "skipped", f"inconclusive: {detail}", evidence)
+    elif check["status"] == "skipped":
+        _outcome(case, "skipped", detail, evidence)
     else:
         ElementTree.SubElement(case, "system-out").text = _text([detail, *evidence])
 

@@ -1,6 +1,7 @@
 """From `run.json` to the sections of a report, in the order in which a reviewer asks: the one source of all formats."""
 
 import shlex
+from collections import Counter
 from typing import Any
 
 from e2e.report.blocks import Block, Code, Items, Log, Mark, Marks, Pairs, Prose, Section, View
@@ -21,6 +22,7 @@ from e2e.report.view_stream import (
     stream_pairs,
 )
 from e2e.report.view_timeline import timeline_blocks
+from e2e.verdict.causes import rank
 from e2e.verdict.check import many
 
 Summary = dict[str, Any]
@@ -58,7 +60,7 @@ def build_view(summary: Summary) -> View:
 def figures(summary: Summary) -> list[tuple[str, str]]:
     """The key figures, only those that the run has."""
     counters, words = summary["counters"], summary["transcript"]
-    rows = [("checks", f"{sum(c['status'] == 'pass' for c in summary['checks'])} of {len(summary['checks'])} pass")]
+    rows = [("checks", _tally(summary["checks"]))]
     if counters["sessions"]:
         left = counters.get("sessions_ended_by_load")
         aside = f", {left} ended by the load" if left else ""
@@ -77,15 +79,34 @@ def figures(summary: Summary) -> list[tuple[str, str]]:
         rows.append(("close codes", counted(counters["close_codes"])))
     if summary["imports"]["services"]:
         found = str(summary["imports"]["lines"])
-        rows.append(("import errors", found if summary["imports"]["observed"] or found != "0" else "not observed"))
+        none = "none so far" if summary["verdict"] == "running" else "not observed"
+        rows.append(("import errors", found if summary["imports"]["observed"] or found != "0" else none))
     return rows
+
+
+_WORDS = {"pass": "pass", "fail": "failed", "inconclusive": "undecided", "skipped": "not checked"}
+
+
+def _tally(checks: list[Summary]) -> str:
+    """`14 pass`, or `10 pass, 3 failed, 1 undecided`."""
+    counts = Counter(check["status"] for check in checks)
+    return ", ".join(f"{counts[status]} {word}" for status, word in _WORDS.items() if counts[status]) or "none"
 
 
 def counted(counts: dict[str, int]) -> str:
     return ", ".join(f"{name} × {n}" for name, n in counts.items())
 
 
-_FIRST = ("fail", "inconclusive", "pass")
+_FIRST = ("fail", "inconclusive", "pass", "skipped")
+
+
+def _order(check: Summary) -> tuple[int, int]:
+    """What failed first, and of that what may be the cause of the rest."""
+    return _FIRST.index(check["status"]), rank(check["name"]) if check["status"] == "fail" else 0
+
+
+def mark_of(check: Summary) -> str:
+    return "none" if check["status"] == "skipped" else check["status"]
 
 
 def _verdict_section(summary: Summary) -> Section:
@@ -106,16 +127,38 @@ def _verdict_section(summary: Summary) -> Section:
         ("options", chosen or "defaults"),
         ("versions", versions(summary)),
     ]
-    ordered = sorted(summary["checks"], key=lambda c: _FIRST.index(c["status"]))
-    checks = [Mark(c["status"], c["name"], c["detail"], c["evidence"]) for c in ordered]
+    ordered = sorted(summary["checks"], key=_order)
+    checks = [Mark(mark_of(c), c["name"], c["detail"], c["evidence"]) for c in ordered]
     blocks: list[Block] = [Marks(checks) if checks else Prose("Nothing was expected of this run."), Pairs(pairs)]
     if summary["command"]:
-        blocks += [Prose("The command to repeat it:"), Code(shlex.join(map(str, summary["command"])))]
+        blocks += [Prose("The command to repeat it:"), Code(shlex.join(repeated(summary["command"])))]
     return Section("verdict", "Verdict", blocks)
 
 
+_WATCHING = ("--quiet", "--web", "--prometheus", "--otel")
+"""Options that change nothing of what is run; what follows all but the first, unless it is an option, is its value."""
+
+
+def repeated(command: list[Any]) -> list[str]:
+    """The command without the options of who watched it."""
+    kept: list[str] = []
+    dropped = ""
+    for word in map(str, command):
+        if word.partition("=")[0] in _WATCHING:
+            dropped = word
+        elif dropped and dropped in _WATCHING[1:] and not word.startswith("-"):
+            dropped = ""
+        else:
+            kept.append(word)
+            dropped = ""
+    return kept
+
+
 _USUAL = {"phase": "spread", "mask": "shared"}
-_WAYS = ("loop", "outlet")  # of the environment
+_WAYS = {"loop": "event loop", "outlet": "sends"}
+"""Of the environment."""
+
+_OUTLETS = {"ring": "by io_uring", "transport": "by sockets"}
 
 
 def _load_pairs(summary: Summary) -> list[tuple[str, str]]:
@@ -123,8 +166,13 @@ def _load_pairs(summary: Summary) -> list[tuple[str, str]]:
     options = summary["options"]
     load = options.get("load") if isinstance(options.get("load"), dict) else {}
     several = (load.get("at_once") or 0) > 1 or load.get("model", "users") != "users"
-    ways = {name: options.get(name) for name in _USUAL} | {name: summary["environment"].get(name) for name in _WAYS}
-    told = [f"{k} {v}" for k, v in ways.items() if v is not None and (several or v != _USUAL.get(k, v))]
+    environment = summary["environment"]
+    ways = {k: options.get(k) for k in _USUAL} | {word: environment.get(k) for k, word in _WAYS.items()}
+    told = [
+        f"{k} {_OUTLETS.get(str(v), v)}"
+        for k, v in ways.items()
+        if v is not None and (several or v != _USUAL.get(k, v))
+    ]
     rows = [("load", str(load["text"]))] if several and load.get("text") else []
     return [*rows, ("sent with", ", ".join(told))] if told else rows
 
@@ -171,7 +219,7 @@ def _generator_pairs(summary: Summary) -> list[tuple[str, str]]:
     generator = summary["generator"]
     late, lag = generator["send_lateness_ms"], generator["loop_lag_ms"]
     short = f"{' and '.join(generator['resources'])}: " if generator["resources"] else ""
-    health = {None: "not judged", True: "kept its word", False: short + "; ".join(generator["reasons"])}
+    health = {None: "not judged", True: "on time", False: short + "; ".join(generator["reasons"])}
     rows = [("generator", health[generator["valid"]])]
     if generator["valid"] is False:
         fine = generator["streams_ok"]
@@ -185,7 +233,7 @@ def _generator_pairs(summary: Summary) -> list[tuple[str, str]]:
     if generator["rss_mb"]:
         rows.append(("its memory", f"{generator['rss_mb']:.0f} MB"))
     most = {name: generator[f"{name}_max"] for name in ("steal", "foreign", "open_files", "active", "planned")}
-    shares = {"other machines": most["steal"], "other processes": most["foreign"]}
+    shares = {"other machines": most["steal"], "other programs": most["foreign"]}
     taken = [f"up to {share:.0%} by {who}" for who, share in shares.items() if share is not None]
     if taken:
         rows.append(("machine used by others", ", ".join(taken)))

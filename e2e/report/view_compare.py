@@ -14,7 +14,7 @@ _SAYS = {
     "quicker": "quicker",
     "same": "same",
     "small": "same: certain, but too little to matter",
-    "few": "not said: too few blocks",
+    "few": "not compared: too few sessions",
 }
 
 
@@ -54,7 +54,8 @@ def _area(area: dict[str, Any]) -> Mark:
     counts = [f"{area['worse']} worse"] * bool(area["worse"]) + [many(others, "other change")] * bool(others)
     seen = area["compared"] or area["changes"]
     status = "fail" if area["worse"] else "pass" if seen else "inconclusive"
-    words = ", ".join(counts) or ("no change" if seen else "not compared")
+    none = "no change in what was compared" if area["unknown"] else "no change"
+    words = ", ".join(counts) or (none if seen else "not compared")
     return Mark(status, f"{area['title']}: {words}", ("the same: " if area["same"] else "") + area["compared"])
 
 

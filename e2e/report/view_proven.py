@@ -49,7 +49,7 @@ def _table(services: dict[str, Any], trees: list[dict[str, Any]]) -> Table:
 def _tree(tree: dict[str, Any], errors: list[dict[str, Any]]) -> list[Block]:
     mine = set(tree["services"])
     found = [e["title"] for e in errors if "audit" in e["source"].split(", ") and mine & set(e["service"].split(", "))]
-    accepted = f" ({tree['accepted']} more are accepted by the baseline)" if tree["accepted"] else ""
+    accepted = f" ({tree['accepted']} more are known and accepted by the audit's baseline)" if tree["accepted"] else ""
     more = tree["errors"] - len(found)
     blocks = _list(f"Found broken in {tree['tree']} by the audit{accepted}", found, True, more)
     if not tree["probed"]:

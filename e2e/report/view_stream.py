@@ -77,7 +77,7 @@ def stream_marks(summary: Summary) -> list[Mark]:
         words = f"server messages received: {counters['server_messages']}, transcripts with words among them: {heard}"
         marks.append(Mark(quiet, words))
     marks.append(_close_mark(counters, checks.get("close_code")))
-    marks.append(_imports_mark(summary["imports"]))
+    marks.append(_imports_mark(summary["imports"], running=summary["verdict"] == "running"))
     return marks
 
 
@@ -123,14 +123,15 @@ def _close_mark(counters: dict[str, Any], check: dict[str, Any] | None) -> Mark:
     return Mark(check["status"] if check else status, f"disconnect: {words}")
 
 
-def _imports_mark(imports: dict[str, Any]) -> Mark:
+def _imports_mark(imports: dict[str, Any], *, running: bool) -> Mark:
     if imports["errors"]:
         return Mark("fail", f"ImportError or ModuleNotFoundError in the logs: {imports['lines']} lines")
     names = " and ".join(imports["services"]) or "no service"
     if imports["observed"]:
         return Mark("pass", f"zero ImportError and ModuleNotFoundError in {names}")
-    gaps = "; ".join(s["why_not"] for s in imports["services"].values() if s["why_not"])
-    return Mark("inconclusive", "ImportError and ModuleNotFoundError: not observed", gaps)
+    gaps = "; ".join(dict.fromkeys(s["why_not"] for s in imports["services"].values() if s["why_not"]))
+    seen = "none so far" if running else "not observed"
+    return Mark("inconclusive", f"ImportError and ModuleNotFoundError: {seen}", gaps)
 
 
 def message_table(summary: Summary) -> Table:

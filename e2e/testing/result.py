@@ -79,7 +79,7 @@ class RunResult:
     def explain(self) -> Iterator[str]:
         """The checks that do not hold, with their first evidence; how to see more, and how to run it again."""
         yield f"verdict: {self.verdict} (exit {self.exit_code}). {one_line(self.summary['sentence'], 600)}"
-        open_checks = [row for row in self.summary["checks"] if row["status"] != "pass"]
+        open_checks = [row for row in self.summary["checks"] if row["status"] in _MARK]
         open_checks.sort(key=lambda row: row["status"] != "fail")
         for row in open_checks[:MAX_CHECKS]:
             yield f"{_MARK[row['status']]} {one_line(row['name'], 60)}: {one_line(row['detail'])}"

@@ -60,7 +60,7 @@ class Audits:
         head = f"import audit of {service} ({record.get('tree')})"
         if record.get("error"):
             return f"{head}: none: {record['error']}"
-        accepted = f", {record['accepted']} more accepted by the baseline" if record.get("accepted") else ""
+        accepted = f", {record['accepted']} more are known and accepted (baseline)" if record.get("accepted") else ""
         count = record.get("errors") or 0
         errors = "1 error" if count == 1 else f"{count} errors"
         where = f"{record.get('statements')} import statements in {record.get('files')} files"

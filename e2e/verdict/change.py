@@ -31,6 +31,11 @@ class Area:
     left_out: int = 0
     unknown: list[str] = field(default_factory=list)
 
+    @property
+    def seen(self) -> bool:
+        """Whether anything of it was compared."""
+        return bool(self.compared or self.changes)
+
     def add(self, change: Change) -> None:
         self.worse += change.effect == WORSE
         if len(self.changes) < MAX_CHANGES:

@@ -7,7 +7,9 @@ from typing import Any, Literal
 from e2e.verdict.facts import Facts
 from e2e.verdict.sessions import Session
 
-Status = Literal["pass", "fail", "inconclusive"]
+Status = Literal["pass", "fail", "inconclusive", "skipped"]
+"""`skipped`: there was nothing to check, which says nothing of the run."""
+
 Params = Mapping[str, Any]
 
 MAX_EVIDENCE = 20

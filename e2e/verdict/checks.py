@@ -11,7 +11,7 @@ from e2e.verdict import (
     checks_services,
     checks_sessions,
 )
-from e2e.verdict.check import Check, Params, Result, bounded, unknown
+from e2e.verdict.check import Check, Params, Result, unknown
 from e2e.verdict.digest import REGRESSION
 from e2e.verdict.expect import PERCENTILES, Expectation
 from e2e.verdict.facts import Facts
@@ -61,9 +61,6 @@ def evaluate(facts: Facts, expectation: Expectation) -> Check:
 def all_checks(facts: Facts) -> list[Check]:
     """The run's expectations in their order, then what the scenario itself checked. That nothing is worse than in
     another run is judged last, from these."""
-    checks = [evaluate(facts, Expectation.from_dict(e)) for e in facts.expectations if e.get("check") != REGRESSION]
-    for record in facts.checks:
-        status = record.get("status") if record.get("status") in ("pass", "fail") else "inconclusive"
-        evidence = bounded(record.get("evidence") or ())
-        checks.append(Check(str(record.get("name")), status, str(record.get("detail") or ""), evidence))
-    return checks
+    expected = [Expectation.from_dict(e) for e in facts.expectations if e.get("check") != REGRESSION]
+    own = [Check(c.name, c.status, c.detail, c.evidence) for c in facts.checks]
+    return [*(evaluate(facts, expectation) for expectation in expected), *own]

@@ -33,7 +33,8 @@ def _health_words(service: Service) -> str:
 
 def down_words(facts: Facts, service: Service) -> str:
     if service.status == "unhealthy":
-        return f"{service.name} did not get healthy: {service.error or 'its health URL did not answer'}"
+        error = (service.error or "its health URL did not answer").removeprefix(f"{service.name}: ")
+        return f"{service.name} did not get healthy: {error}"
     when = "ended by itself" if service.up is not None else "died before it answered"
     code = "" if service.exit_code is None else f" with exit code {service.exit_code}"
     cause = next((p.title for p in facts.imports.of(service.name) if p.source != AUDIT), None)
@@ -160,20 +161,22 @@ def zero_import_errors(facts: Facts, params: Params) -> Result:
     for source in (facts.exercised, facts.audits):
         read += [words for name in names if (words := source.words(name))]
     if gaps:
-        return unknown("; ".join(gaps), read)
+        return unknown("; ".join(dict.fromkeys(gaps)), read)
     return passed(f"no import error: {stands_on(facts, names)}", read)
 
 
 def stands_on(facts: Facts, names: list[str]) -> str:
-    """On which of the three sources a word about imports stands: `logs of 2 services read, probe in 2, no audit`."""
+    """On which of the three sources a word about imports stands: `logs of 2 services read, no import probe, ...`."""
     read = [name for name in names if not facts.not_read(name)]
+    partly = [name for name in names if facts.logs.get(name) and facts.logs[name].lines]
     probed = [name for name in names if facts.exercised.saw(name)]
     trees = facts.audits.by_tree(names)
     audited = {name for of in trees.values() for name in of}
+    none_read = f"logs of {many(len(partly), 'service')} read in part" if partly else "no log read"
     words = [
-        f"logs of {many(len(read), 'service')} read" + _which(read, names) if read else "no log read",
-        f"probe in {len(probed)}" + _which(probed, names) if probed else "no probe",
-        f"audit of {many(len(trees), 'tree')}" + _which(sorted(audited), names) if trees else "no audit",
+        f"logs of {many(len(read), 'service')} read" + _which(read, names) if read else none_read,
+        f"import probe in {many(len(probed), 'service')}" + _which(probed, names) if probed else "no import probe",
+        f"audit of {many(len(trees), 'source tree')}" + _which(sorted(audited), names) if trees else "no source audit",
     ]
     return ", ".join(words)
 
@@ -190,6 +193,8 @@ def log_words(facts: Facts, name: str) -> str:
         return f"log of {name}: not read"
     if log.boot_marker:
         boot = f"boot marker seen ({log.boot_marker})"
+    elif facts.running:
+        boot = "still read"
     else:
         boot = "boot marker not seen" if service and service.launched is not None else "it ran before this run"
     before = f", {log.before} lines of before the run left out" if log.before else ""

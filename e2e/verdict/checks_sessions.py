@@ -91,7 +91,8 @@ def transcripts_received(facts: Facts, params: Params) -> Result:
         few = [s for s in few if s.left is None]
     whole = facts.folded - facts.folded_left
     bad = len(few) + (whole if facts.folded_transcripts < wanted else 0)
-    heard = f"{many(facts.totals.transcripts, 'transcript message')} with words in {many(total, 'session')}"
+    some = sum(s.transcripts > 0 for s in sessions) + (facts.folded if facts.folded_transcripts else 0)
+    heard = f"{many(facts.totals.transcripts, 'transcript message')} with words in {many(some, 'session')}"
     if not bad:
         return passed(heard)
     little = "no transcript message" if wanted == 1 else f"fewer than {wanted} transcript messages"
@@ -115,8 +116,13 @@ def close_code(facts: Facts, params: Params) -> Result:
     closed = [s for s in bad if s.close_code is not None]
     if closed or folded:
         first = closed[0].problem or f"closed with {closed[0].close_code}" if closed else "closed with 1000"
-        return failed(f"{detail}: {first}", examples(bad, lambda s: f"{s.close_code} {s.problem or ''}".strip()))
+        return failed(f"{detail}: {first}", examples(bad, _ending))
     return missing(facts, detail, [f"{name_of(s)}: no close was recorded" for s in bad])
+
+
+def _ending(session: Session) -> str:
+    code, problem = session.close_code, session.problem
+    return problem if problem and str(code) in problem else f"closed with {code}{f', {problem}' if problem else ''}"
 
 
 def pusher_probed(facts: Facts, params: Params) -> Result:

@@ -17,6 +17,8 @@ _OPTIONS = ("users", "ramp", "pace", "chunks", "duration", "audio", "codec", "se
 """Options that decide what is measured."""
 
 _LISTED = 12
+_REASON = 100
+"""Characters of a reason in the sentence."""
 
 
 @dataclass(slots=True)
@@ -48,7 +50,12 @@ class Comparison:
                 f"{many(count, 'regression')} since {name}: {first.what}{f', {first.detail}' if first.detail else ''}"
             )
         changes = sum(len(area.changes) + area.left_out for area in self.areas)
-        return f"no regression since {name}" + (f", {many(changes, 'other change')}" if changes else ", and no change")
+        told = f", {many(changes, 'other change')}" if changes else ""
+        gaps = "; ".join(filter(None, (_gaps("not compared", self.areas, False), _gaps("in part", self.areas, True))))
+        if gaps:
+            # "No change" would be said of what nobody looked at, too.
+            return f"no regression since {name} in what was compared{told}; {gaps}"
+        return f"no regression since {name}{told or ', and no change'}"
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -81,6 +88,18 @@ def compare(before: Digest, after: Digest, smallest: Smallest = Smallest()) -> C
     return result
 
 
+def _gaps(words: str, areas: list[Area], seen: bool) -> str:
+    """`not compared: latencies (too few sessions: 1 of 8), error lines (...)`; of areas that are `seen`, in part."""
+    told = []
+    for area in areas:
+        if area.unknown and area.seen is seen:
+            more = f", and {many(len(area.unknown) - 1, 'more reason')}" if len(area.unknown) > 1 else ""
+            why = area.unknown[0].partition("; ")[0]  # what to do about it stands in the list
+            title = area.title if area.title.startswith("API") else area.title.lower()
+            told.append(f"{title} ({why if len(why) <= _REASON else why[:_REASON] + '…'}{more})")
+    return f"{words}: {', '.join(told)}" if told else ""
+
+
 def differences(before: Record, after: Record) -> list[str]:
     """What was run differently, so that figures may differ for no other reason. Also of two `run.json`."""
     old, new = before.get("options") or {}, after.get("options") or {}
@@ -103,7 +122,7 @@ def _doubts(before: Record, after: Record) -> list[str]:
             doubts.append(f"{name} did not do all that it meant to: {run['cut_short']}")
         share, who = FOREIGN["foreign"]
         if (run.get("foreign") or 0.0) >= share:
-            used = f"up to {run['foreign']:.0%} of a second of the machine went to {who}"
+            used = f"{who} used up to {run['foreign']:.0%} of the processor"
             doubts.append(f"in {name} {used}: latencies may have moved for that")
     old, new = (run.get("environment") or {} for run in (before, after))
     for name in [name for name in old if name in new and old[name] != new[name]]:
@@ -116,10 +135,10 @@ def _doubts(before: Record, after: Record) -> list[str]:
 def _no_latencies(before: Digest, after: Digest) -> str | None:
     for name, run in (("the run before", before.run), ("this run", after.run)):
         if run.get("late"):
-            return f"all: the generator of {name} was the bottleneck ({run['late']})"
+            return f"the generator of {name} was too slow ({run['late']})"
     paces = [run.run.get("unpaced") for run in (before, after)]
     if paces[0] != paces[1]:
-        return "all: the runs were sent at different paces"
+        return "the runs were sent at different paces"
     return None
 
 
@@ -175,7 +194,8 @@ def _import_errors(before: Digest, after: Digest) -> Area:
         return tuple(row.get(n) for n in ("service", "kind", "module", "name", "file"))
 
     _sets(area, before.import_errors, after.import_errors, key, lambda row: (str(row.get("title")), ""))
-    area.compared = _in_both(area, "import error")
+    if area.same or area.changes or _both_read(before, after):
+        area.compared = _in_both(area, "import error")
     return area
 
 

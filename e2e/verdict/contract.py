@@ -140,7 +140,9 @@ def _answers(before: Contract, after: Contract, area: Area, same: Counter[str]) 
             else:
                 same["body"] += 1
         if unseen:
-            area.unknown.append(f"{unseen} fields of {where}: null, empty or left out in one of the runs")
+            area.unknown.append(
+                f"{unseen} field{'s' * (unseen > 1)} of {where}: null, empty or left out in one of the runs"
+            )
     return compared
 
 

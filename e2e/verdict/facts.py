@@ -17,6 +17,7 @@ from e2e.verdict.logs import ErrorLines, Excerpt, ImportProblems
 from e2e.verdict.metrics import REALTIME, Latencies
 from e2e.verdict.quality import Quality
 from e2e.verdict.samples import Samples
+from e2e.verdict.scripted import ScriptChecks
 from e2e.verdict.services import Service, ServiceLog, why_not_read
 from e2e.verdict.sessions import Session
 from e2e.verdict.state import HEARTBEAT_SECONDS
@@ -82,7 +83,7 @@ class Facts:
     arrivals: Record | None = None
     controls: Bounded[Record] = field(default_factory=lambda: Bounded(50))
     notes: Bounded[str] = field(default_factory=lambda: Bounded(50))
-    checks: Bounded[Record] = field(default_factory=lambda: Bounded(500))
+    checks: ScriptChecks = field(default_factory=ScriptChecks)
     end: Record | None = None
     last_t: float = 0.0
     running: bool = False
@@ -102,6 +103,11 @@ class Facts:
 
     def expectation(self, check: str) -> Record | None:
         return next((e for e in self.expectations if e.get("check") == check), None)
+
+    @property
+    def no_baseline(self) -> str | None:
+        """Why there is no run to compare with, where one was asked for."""
+        return next((str(r.get("why")) for r in self.baseline if r.get("part") == "none"), None)
 
     @property
     def interrupted(self) -> bool:
@@ -151,4 +157,7 @@ class Facts:
 
     def not_read(self, service: str) -> str | None:
         """Why the log of a service proves nothing; None when it was read."""
-        return why_not_read(self.logs.get(service), self.services.get(service), service)
+        log = self.logs.get(service)
+        if self.running and log is not None and log.opened is not None and log.closed is None and not log.problem:
+            return "decided when the run ends"
+        return why_not_read(log, self.services.get(service), service)

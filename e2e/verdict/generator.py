@@ -1,4 +1,4 @@
-"""Whether the generator kept its word: if it did not, no number of the run means anything."""
+"""Whether the generator was on time: if it did not, no number of the run means anything."""
 
 from dataclasses import dataclass, field
 
@@ -8,7 +8,7 @@ from e2e.verdict.tally import MAX_LATE_SHARE, SATURATED
 
 SATURATED_SECONDS = 3
 
-FOREIGN = {"steal": (0.1, "other machines"), "foreign": (0.2, "other processes")}
+FOREIGN = {"steal": (0.1, "other machines"), "foreign": (0.2, "other programs")}
 """Shares of the machine's processor time in one second from which a late generator is put down to whoever used it."""
 
 
@@ -16,7 +16,7 @@ FOREIGN = {"steal": (0.1, "other machines"), "foreign": (0.2, "other processes")
 class GeneratorHealth:
     """`valid` is None where nothing was sent in real time. `reasons` say why it is invalid, `resources` what was short.
 
-    `streams_ok`: the largest number of streams in a second in which the generator kept its word.
+    `streams_ok`: the largest number of streams in a second in which the generator was on time.
     """
 
     valid: bool | None
@@ -57,5 +57,5 @@ def judge_generator(facts: Facts) -> GeneratorHealth:
     for name, (share, who) in FOREIGN.items():
         most = generator.most.get(name, 0.0)
         if reasons and most >= share:
-            resources.append(f"foreign load (up to {most:.0%} of a second went to {who})")
+            resources.append(f"{who} used up to {most:.0%} of the processor")
     return GeneratorHealth(not reasons, reasons, resources, late, generator.streams_ok)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from e2e.errors import ExitCode
+from e2e.verdict.causes import by_cause, told
 from e2e.verdict.check import Check, Params, Status, bounded, why_no_session
 from e2e.verdict.checks import all_checks
 from e2e.verdict.checks_services import died_of
@@ -45,6 +46,8 @@ def judge(facts: Facts) -> Verdict:
         # Of a target that was not there, whatever holds no more is no cause of its own.
         checks.append(_regression(comparison, unreachable=code is ExitCode.UNREACHABLE))
         value, code = _value(facts, checks, generator)
+    elif expected is not None and facts.no_baseline:
+        checks.append(Check(REGRESSION, "skipped", f"not checked: {facts.no_baseline}"))
     return Verdict(value, code, _sentence(facts, checks, generator, value, code), checks, generator, comparison)
 
 
@@ -57,7 +60,7 @@ def _compared(
     facts: Facts, checks: list[Check], generator: GeneratorHealth, value: Value, params: Params
 ) -> Comparison | None:
     """With the baseline that the journal holds, if it holds one."""
-    if not facts.baseline:
+    if not facts.baseline or facts.no_baseline:
         return None
     before = Digest()
     for record in facts.baseline:
@@ -97,7 +100,7 @@ def _so_far(facts: Facts, checks: list[Check]) -> str:
     head = f"The run is still going, for {facts.last_t:.0f} s now. So far {hold} of {len(checks)} checks hold"
     if not failed:
         return f"{head}, and none failed."
-    return f"{head}, and {len(failed)} failed: {failed[0].name}, {failed[0].detail}."
+    return f"{head}, and {len(failed)} failed: {told(failed)}."
 
 
 def _ended_badly(facts: Facts) -> bool:
@@ -115,8 +118,16 @@ def _nobody_there(facts: Facts) -> bool:
     return bool(down) and all(s.up is None for s in down)
 
 
+def _told_by(failed: list[Check], facts: Facts) -> bool:
+    """Whether a failed check tells what ended the run: a service that did not get healthy."""
+    of_service = (facts.end or {}).get("exit_code") == ExitCode.UNREACHABLE
+    return of_service and any(check.name == "services_healthy" for check in failed)
+
+
 def _sentence(facts: Facts, checks: list[Check], generator: GeneratorHealth, value: Value, code: ExitCode) -> str:
-    failed = [c for c in checks if c.status == "fail"]
+    skipped = [c.name for c in checks if c.status == "skipped"]
+    checks = [c for c in checks if c.status != "skipped"]
+    failed = by_cause([c for c in checks if c.status == "fail"])
     unsure = [c for c in checks if c.status == "inconclusive"]
     prefix = ""
     if facts.interrupted:
@@ -125,19 +136,20 @@ def _sentence(facts: Facts, checks: list[Check], generator: GeneratorHealth, val
         prefix = f"The run did not end by itself: its journal stops after {facts.last_t:.0f} s. "
     elif facts.finished_by_hand:
         prefix = "The load was finished by hand. "
-    elif facts.end.get("reason") == "error":
+    elif facts.end.get("reason") == "error" and not _told_by(failed, facts):
         prefix = f"The run ended with an error: {str(facts.end.get('error') or 'unknown').rstrip('.')}. "
     if code is ExitCode.UNREACHABLE:
         problem = next((s.problem for s in facts.stream if s.problem), None)
         detail = failed[0].detail if failed else problem or why_no_session(facts)
+        if error := (facts.end or {}).get("error"):
+            # It is of the same cause, and says what to do.
+            prefix, detail = "", str(error)
         return f"{prefix}The target was not reached, or never got ready: {detail}."
     if code is ExitCode.FAIL and not failed:
         return f"{prefix}The target never got ready: {died_of(facts)}."
     if failed:
-        # A broken import is the cause of what else failed, wherever it stands in the list.
-        failed.sort(key=lambda c: c.name != "zero_import_errors")
-        more = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
-        return f"{prefix}{len(failed)} of {len(checks)} checks failed: {failed[0].name}, {failed[0].detail}{more}."
+        late = " (and the generator was late, so latencies mean nothing)" if generator.valid is False else ""
+        return f"{prefix}{len(failed)} of {len(checks)} checks failed: {told(failed)}{late}."
     if value == "invalid":
         return f"{prefix}The generator was the bottleneck, so no number of this run counts: {generator.words()}."
     if unsure:
@@ -146,4 +158,5 @@ def _sentence(facts: Facts, checks: list[Check], generator: GeneratorHealth, val
         return f"{prefix}{len(unsure)} of {len(checks)} checks could not be decided: {first}."
     if not checks:
         return f"{prefix}Nothing was expected of this run, so nothing is proven."
-    return f"{prefix}All {len(checks)} checks hold."
+    aside = f"; {' and '.join(skipped)} was not checked" if skipped else ""
+    return f"{prefix}All {len(checks)} checks hold{aside}."

@@ -152,8 +152,11 @@ def moved(moves: list[Move], *, words: bool) -> Area:
     changed = {m.metric for m in mine if m.says in ("slower", "quicker", "small")}
     area.same = len(decided - changed)
     area.compared = ", ".join(m for m in (*METRICS, WORDS) if m in decided - changed)
-    if few := [m.metric for m in mine if m.says == "few"]:
-        area.unknown.append(f"too few blocks to say (each run needs {MIN_BLOCKS}): {', '.join(few)}")
+    few = [m for m in mine if m.says == "few"]
+    if few and decided:
+        area.unknown.append(f"too few sessions (each run needs {MIN_BLOCKS}): {', '.join(m.metric for m in few)}")
+    elif few:
+        area.unknown.append(f"too few sessions: {max(min(m.blocks) for m in few)} of {MIN_BLOCKS}")
     if not mine:
         area.unknown.append("not measured in both runs")
     return area

@@ -135,7 +135,10 @@ class SessionState:
         """What went wrong with it, in words; None for a session that ended as it should, or has not ended."""
         if self.failed is not None:
             reason, error = self.failed.get("reason") or "failed", self.failed.get("error")
-            return f"{reason}: {error}" if error else str(reason)
+            # `listen u1: closed with 1011`, of `listen u1`, for the reason `closed`: each is said once.
+            words = str(error or "").removeprefix(f"{self.kind} {self.uid}: ")
+            known = not words or words.lower().startswith(str(reason).replace("_", " "))
+            return words or str(reason) if known else f"{reason}: {words}"
         if self.dropped:
             return None
         code, by, words = self.close_code, (self.closed or {}).get("by"), (self.closed or {}).get("reason")

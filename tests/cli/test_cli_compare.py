@@ -115,14 +115,14 @@ def test_the_latest_pass_is_of_the_same_scenario_target_and_conditions(two, tmp_
         conditions() | {"target": {"name": "x"}},
     ):
         found, notes = latest_pass(out, other)
-        assert found is None and "nothing to compare with" in notes[-1]
-    assert "2 that passed ran under other conditions" in latest_pass(out, conditions(users=9))[1][0]
+        assert found is None and notes[-1].startswith("no earlier pass of ")
+    assert latest_pass(out, conditions(users=9))[1][0].endswith("(2 passes differ in: users)")
     summary = json.loads((out / B / "run.json").read_text())
     (out / B / "run.json").write_text(json.dumps(summary | {"verdict": "fail"}))
     assert latest_pass(out, conditions())[0].run["run_id"] == A
     (out / A / "journal.jsonl").write_text("{broken\n{}\n")
     found, notes = latest_pass(out, conditions())
-    assert found is None and "line 1" in notes[0] and "passed before" in notes[1]
+    assert found is None and "line 1" in notes[0] and "no earlier pass" in notes[1]
 
 
 # At this pace nothing is late, so a busy machine does not decide; `ready` is claimed at every pace.
@@ -142,8 +142,8 @@ def night(e2e, *more):
 def test_nights_of_a_ci(e2e):
     """The first has nothing to compare with; the second is the same; late `ready` and a renamed field fail."""
     code, first = night(e2e)
-    assert code == 0 and "regression" not in [c["name"] for c in first["checks"]]
-    assert any("nothing to compare with" in note for note in first["notes"])
+    assert code == 0 and (first["checks"][-1]["name"], first["checks"][-1]["status"]) == ("regression", "skipped")
+    assert any(note.startswith("No baseline: no earlier pass of smoke") for note in first["notes"])
 
     _, second = night(e2e)
     comparison = second["comparison"]

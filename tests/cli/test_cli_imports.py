@@ -63,14 +63,14 @@ def test_a_planted_import_error_is_found_and_named(e2e, fault):
 def test_without_the_probe_a_swallowed_failure_is_not_seen_and_the_check_says_on_what_it_stands(e2e):
     result = e2e(*SMOKE, "--fault", "import=swallowed", "--no-probe")
     assert result.code == 0
-    assert "no import error: logs of 2 services read, no probe, audit of 1 tree" in result.out
+    assert "no import error: logs of 2 services read, no import probe, audit of 1 source tree" in result.out
     assert "Never executed: not known" in (e2e.directory / "reports/latest/report.md").read_text()
 
 
 def test_what_was_exercised_is_in_the_report(e2e):
     result = e2e(*SMOKE)
     assert result.code == 0
-    assert "no import error: logs of 2 services read, probe in 2, audit of 1 tree" in result.out
+    assert "no import error: logs of 2 services read, import probe in 2 services, audit of 1 source tree" in result.out
     exercised = result.run["imports"]["exercised"]
     assert exercised["watch"] == ["e2e.standin.models"] and exercised["never"] == []
     assert {row["service"] for row in exercised["rows"]} == {"backend", "pusher"}
@@ -181,13 +181,13 @@ def test_what_only_the_audit_found_fails_the_run_until_a_baseline_accepts_it(ser
     assert e2e("imports", "tree", "--baseline", "accepted.json", "--write-baseline").code == 0
     result = service(["audit = true", 'baseline = "accepted.json"'])
     assert result.code == 0 and "log of 1 service" not in result.out
-    assert "logs of 1 service read, probe in 1, audit of 1 tree" in result.out
+    assert "logs of 1 service read, import probe in 1 service, audit of 1 source tree" in result.out
 
 
 def test_an_audit_that_cannot_run_is_said_and_does_not_count(service, e2e):
     e2e.write("accepted.json", "no baseline")
     result = service(["audit = true", 'baseline = "accepted.json"'])
-    assert result.code == 0 and "probe in 1, no audit" in result.out
+    assert result.code == 0 and "import probe in 1 service, no source audit" in result.out
     backend = result.run["imports"]["services"]["backend"]
     assert not backend["audited"] and "cannot be read as a baseline" in backend["audit"]
     assert "cannot be read as a baseline" in (e2e.directory / "reports/latest/report.md").read_text()

@@ -227,7 +227,9 @@ def test_plain_lines_end_with_the_verdict(tmp_path):
     lines = printed(summary, force_terminal=False).splitlines()
     assert lines[-1] == "verdict: pass (exit 0) reports/20260314-run"
     assert any(line.startswith("heard: good morning everyone") for line in lines)
-    assert "ok   zero_import_errors: no import error: logs of 2 services read, no probe, no audit" in lines
+    assert (
+        "ok   zero_import_errors: no import error: logs of 2 services read, no import probe, no source audit" in lines
+    )
 
 
 @pytest.mark.parametrize("make", RUNS)

@@ -42,14 +42,14 @@ def test_a_load_is_told(tmp_path):
     assert summary["verdict"] == "pass"
     for words in (
         "load: arrivals of 5/s for 1m, at most 50 at once",
-        "sent with: phase spread, mask shared, loop uvloop",
+        "sent with: phase spread, mask shared, event loop uvloop",
         "arrivals: 120 started, 13 dropped",
         "arrivals **120 started, 13 dropped**",
         "✅ connected: 2 of 2 sessions",
         "✅ chunks sent: 140 of 200: 60 left when the load ended",
         "ended by the load (stage)",
         "ended by the load (load over)",
-        "machine used by others: up to 1% by other machines, up to 30% by other processes",
+        "machine used by others: up to 1% by other machines, up to 30% by other programs",
         "its open files: 77 at most",
         "devices at work: 8 at most, 9 asked for at most",
     ):

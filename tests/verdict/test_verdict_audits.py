@@ -120,15 +120,27 @@ def run(path, *audits, probed=True, read=True):
 @pytest.mark.parametrize(
     ("audits", "probed", "says"),
     [
-        ([], False, "logs of 2 services read, no probe, no audit"),
-        ([], True, "logs of 2 services read, probe in 1 (backend of backend and pusher), no audit"),
-        ([AUDITED, AUDITED | {"service": "pusher"}], False, "logs of 2 services read, no probe, audit of 1 tree"),
+        ([], False, "logs of 2 services read, no import probe, no source audit"),
+        (
+            [],
+            True,
+            "logs of 2 services read, import probe in 1 service (backend of backend and pusher), no source audit",
+        ),
+        (
+            [AUDITED, AUDITED | {"service": "pusher"}],
+            False,
+            "logs of 2 services read, no import probe, audit of 1 source tree",
+        ),
         (
             [AUDITED, AUDITED | {"service": "pusher", "tree": "p"}],
             False,
-            "logs of 2 services read, no probe, audit of 2 trees",
+            "logs of 2 services read, no import probe, audit of 2 source trees",
         ),
-        ([{"service": "backend", "tree": "backend", "error": "not done after 60 s"}], False, "no probe, no audit"),
+        (
+            [{"service": "backend", "tree": "backend", "error": "not done after 60 s"}],
+            False,
+            "no import probe, no source audit",
+        ),
     ],
 )
 def test_the_check_says_on_which_sources_it_stands(tmp_path, audits, probed, says):

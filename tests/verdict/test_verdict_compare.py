@@ -70,6 +70,14 @@ def run(
     return path
 
 
+def bare(path):
+    """A run of which only its checks are known."""
+    with journal(path) as j:
+        j.run()
+        j.end()
+    return path
+
+
 def digest(path):
     return read_digest(RunDirectory.open(path))
 
@@ -134,7 +142,23 @@ def test_few_sessions_say_nothing_of_latencies(before, tmp_path):
     result = compared(run(tmp_path / "a", sessions=1), run(tmp_path / "b", sessions=1, late=900.0))
     assert not result.regression
     (area,) = [a for a in result.areas if a.name == "latencies"]
-    assert any(why.startswith("too few blocks to say") and "ready" in why for why in area.unknown)
+    assert area.unknown == ["too few sessions: 1 of 8"] and not area.seen
+    assert result.sentence.startswith("no regression since a in what was compared; not compared: latencies (too few")
+    assert "no change" not in result.sentence
+
+
+def test_an_area_of_which_something_was_not_compared_is_named(before, tmp_path):
+    sentence = compared(before, run(tmp_path / "now", seed=2, body={"current_page": None})).sentence
+    assert sentence.endswith(
+        "; in part: API contract (1 field of POST /search: null, empty or left out in one of the runs)"
+    )
+
+
+def test_of_runs_of_which_nothing_was_read_nothing_is_called_the_same(tmp_path):
+    result = compared(*(bare(tmp_path / name) for name in "ab"))
+    said = {area.name for area in result.areas if area.seen}
+    assert "import_errors" not in said and "latencies" not in said and "words" not in said
+    assert "no change" not in result.sentence and "import errors (in the run before, no log of" in result.sentence
 
 
 def test_everything_else_that_can_change(before, tmp_path):
@@ -200,7 +224,7 @@ def test_another_machine_and_one_that_others_used_are_doubts(before, tmp_path):
     text = (now / "journal.jsonl").read_text().replace('"loop_lag_ms":1.5', '"loop_lag_ms":1.5,"foreign":0.5')
     (now / "journal.jsonl").write_text(text)
     assert compared(before, now).doubts == [
-        "in this run up to 50% of a second of the machine went to other processes: latencies may have moved for that",
+        "in this run other programs used up to 50% of the processor: latencies may have moved for that",
         "cores of the generator: 2 → 64",
     ]
 

@@ -98,7 +98,7 @@ def test_a_difference_is_told_once_where_it_begins():
 def test_a_field_that_only_some_elements_had_may_be_missing():
     before, after = api(a=(200, [{"id": "x"}, {"id": "y", "n": 1}])), api(a=(200, [{"id": "x"}]))
     area = compare_contracts(before, after)
-    assert area.changes == [] and "1 fields of a" in area.unknown[0]
+    assert area.changes == [] and "1 field of a" in area.unknown[0]
 
 
 def test_another_status_and_another_text():

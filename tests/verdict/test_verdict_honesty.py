@@ -266,12 +266,12 @@ FINE = {"streams": 400, "n": 100_000}
         ([FINE, {**FINE, "lag": 240.0, "streams": 800}], ["event loop stalled"], 400),
         (
             [{**FINE, "streams": 0}, {**FINE, "late": 90_000, "steal": 0.4}],
-            ["foreign load (up to 40% of a second went to other machines)"],
+            ["other machines used up to 40% of the processor"],
             None,
         ),
         (
             [FINE, {**FINE, "late": 90_000, "steal": 0.05, "foreign": 0.45}, {**FINE, "steal": None, "foreign": None}],
-            ["foreign load (up to 45% of a second went to other processes)"],
+            ["other programs used up to 45% of the processor"],
             400,
         ),
     ],

@@ -152,7 +152,7 @@ def test_nothing_but_an_unreachable_target_is_exit_3_whatever_was_expected(tmp_p
         j.write("service", service="backend", event="unhealthy", error="connection refused")
         j.end("error", "backend did not answer")
     _, verdict, _ = judged(tmp_path / "r")
-    assert (verdict.value, verdict.exit_code) == ("fail", 3) and "backend did not run" in verdict.sentence
+    assert (verdict.value, verdict.exit_code) == ("fail", 3) and "backend did not answer" in verdict.sentence
 
 
 @pytest.mark.parametrize("code, by, reason", [(1011, "server", "Pusher connection failed"), (1006, "lost", "")])
