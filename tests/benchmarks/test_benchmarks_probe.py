@@ -2,9 +2,12 @@
 
 import re
 
+import pytest
+
 from benchmarks.probe import main
 
 
+@pytest.mark.slow
 def test_it_prints_the_ratio(capsys):
     main(rounds=2, requests=100)
     lines = capsys.readouterr().out.splitlines()

@@ -60,6 +60,7 @@ def test_a_planted_import_error_is_found_and_named(e2e, fault):
         assert result.run["counters"]["close_codes"] == {"1000": 1}
 
 
+@pytest.mark.slow
 def test_without_the_probe_a_swallowed_failure_is_not_seen_and_the_check_says_on_what_it_stands(e2e):
     result = e2e(*SMOKE, "--fault", "import=swallowed", "--no-probe")
     assert result.code == 0

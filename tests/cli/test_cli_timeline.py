@@ -17,6 +17,7 @@ def run(tmp_path_factory):
     return cli, result.run
 
 
+@pytest.mark.slow
 def test_no_line_of_one_user_is_in_the_timeline_of_the_other(run):
     cli, summary = run
     first, second = sorted(summary["timeline"], key=lambda t: t["sid"])
@@ -31,6 +32,7 @@ def test_no_line_of_one_user_is_in_the_timeline_of_the_other(run):
         assert not re.search(rf"(?<![\w-]){re.escape(other['uid'])}(?![\w-])", out)
 
 
+@pytest.mark.slow
 def test_both_ends_and_both_logs_are_joined(run):
     for timeline in run[1]["timeline"]:
         found = [(e["where"], e["what"]) for e in timeline["entries"]]
@@ -54,6 +56,7 @@ def test_both_ends_and_both_logs_are_joined(run):
         assert ("closed", "backend logs Client disconnected") in steps
 
 
+@pytest.mark.slow
 def test_a_user_is_a_name_too_and_a_probe_has_its_timeline(run):
     cli, summary = run
     one = summary["timeline"][0]
@@ -63,6 +66,7 @@ def test_a_user_is_a_name_too_and_a_probe_has_its_timeline(run):
     assert "sends 103" in out and "pusher_conversation" in out and "pusher log" in out
 
 
+@pytest.mark.slow
 def test_a_session_that_is_not_there(run):
     cli, summary = run
     error = cli("report", "reports/latest", "--session", "s99").error

@@ -43,6 +43,7 @@ def test_pusher_needs_the_pusher_alone_and_gets_its_answer(cli):
     assert counters["messages_by_type"] == {"pusher.201": 2}
 
 
+@pytest.mark.slow
 def test_smoke_without_speech_fails_for_want_of_a_transcript(cli):
     result = cli("run", "smoke", *STANDIN, "--audio", "silence", "--chunks", "10", "--pace", "20x")
     assert result.code == 1 and result.checks()["transcripts_received"] == "fail"
