@@ -17,15 +17,21 @@ from e2e.engine.target import TargetConfig, listen_query
 from e2e.record.journal import Journal
 from e2e.record.redact import Redactor
 from e2e.record.rundir import RunDirectory
+from e2e.report.write import Summary, write_reports
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """`run.execute()` fills the journal; the reports are made from the directory when it is flushed."""
+    """`run.execute()` fills the journal, of which `report` makes the reports."""
 
     run: Run
     directory: RunDirectory
     journal: Journal
+
+    def report(self) -> Summary:
+        """Also of a run that could not go on: whoever looks at it later reads why."""
+        self.journal.flush()
+        return write_reports(self.directory)
 
 
 @contextmanager
@@ -43,8 +49,7 @@ def prepared(scenario: Scenario, target: TargetConfig, options: Options, out: Pa
     check_limits(load, raise_limits(), target.connect_rate, fixed=target.timers is not None)  # the stand-in
     outlet, baseline = best_outlet(), named_baseline(options, out)
     directory = RunDirectory.create(out, scenario.name, datetime.now())
-    secrets = target.credentials.secrets if target.credentials else ()
-    with Journal(directory.journal, time.monotonic, Redactor(secrets)) as journal:
+    with Journal(directory.journal, time.monotonic, Redactor(target.secrets)) as journal:
         run = Run(scenario, target, options, directory, journal, outlet=outlet)
         give_baseline(run, baseline, options, out)
         yield Prepared(run, directory, journal)

@@ -20,7 +20,6 @@ from e2e.engine.scenario import Scenario
 from e2e.engine.target import TargetConfig
 from e2e.errors import ExitCode, UsageError
 from e2e.report.terminal import show_verdict
-from e2e.report.write import write_reports
 
 
 def run_scenario(scenario: Scenario, target: TargetConfig, options: Options, out: Path, watching: Watching) -> ExitCode:
@@ -51,9 +50,7 @@ def _run(
             with watching.view(ready.journal, ready.run, runner.get_loop()):
                 runner.run(ready.run.execute())
         finally:
-            # Also of a run that could not go on: whoever looks at it later reads why.
-            ready.journal.flush()
-            summary = write_reports(ready.directory)
+            summary = ready.report()
     return summary, ready.directory.path
 
 

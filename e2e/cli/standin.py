@@ -168,7 +168,7 @@ async def _serve(target: Any, directory: Path) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    with Journal(directory / "journal.jsonl", time.monotonic, Redactor(target.credentials.secrets)) as journal:
+    with Journal(directory / "journal.jsonl", time.monotonic, Redactor(target.secrets)) as journal:
         ended = asyncio.Event()
 
         def show(record: dict[str, Any]) -> None:

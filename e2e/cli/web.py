@@ -16,7 +16,6 @@ from e2e.errors import UsageError
 from e2e.observe.auditing import package_environment
 from e2e.record.rundir import RunDirectory
 
-DEFAULT_PORT = 10222
 HOST = "127.0.0.1"
 ENDED = b"ended\n"
 """What the process is told when the reports of the run are written."""

@@ -67,21 +67,19 @@ class Playback(Stream):
 
     def send(self, k: int) -> bool:
         connection = self._connection
-        backlog = connection.backlog
-        if not self._realtime and backlog > BACKLOG_SOFT_BYTES:
+        if not self._realtime and connection.backlog > BACKLOG_SOFT_BYTES:
             return False
         if connection.closing:
             return False  # how it ends is known in a moment
-        if backlog and self._realtime:
-            self._look(backlog)
-        else:
-            self.watch(k)
+        self.watch(k)
         connection.transport.write(self._frame_of(k))
         return True
 
     def watch(self, k: int) -> None:
-        if self._realtime and not k % WATCH_PIECES:
-            self._look(self._connection.backlog)
+        if self._realtime:
+            backlog = self._connection.backlog
+            if backlog or not k % WATCH_PIECES:
+                self._look(backlog)
 
     @property
     def _piece(self) -> int:

@@ -54,6 +54,11 @@ class TargetConfig:
     webhook: WebhookSpec = field(default_factory=WebhookSpec)
     details: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What sessions with it send, and nothing may show."""
+        return self.credentials.secrets if self.credentials else ()
+
     def services(self, wanted: tuple[str, ...]) -> list[ServiceSpec]:
         """The services that a scenario needs, the pusher first, since the backend connects to it.
 

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 from rich.cells import set_cell_size
 from rich.text import Text
 
+from e2e.durations import told
 from e2e.report.text import one_line
-from e2e.report.view_timeline import since
 from e2e.verdict.followed import FOLLOWED, OF_ALL
 from e2e.verdict.live import LiveFigures
 from e2e.verdict.metrics import REALTIME
@@ -83,7 +83,7 @@ def elapsed(seconds: float) -> str:
 
 def duration(ms: float | None) -> str:
     """`0.3 ms`, `2.18 s`."""
-    return "-" if ms is None else since(ms, sign=False)
+    return "-" if ms is None else told(ms)
 
 
 def phase_words(figures: LiveFigures) -> str:

@@ -7,6 +7,7 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
+from e2e.durations import told
 from e2e.report.text import one_line
 from e2e.report.view_timeline import brief, doubt, entry_line, since, title
 
@@ -29,7 +30,7 @@ def plain_timeline(timeline: dict[str, Any]) -> Iterator[str]:
     if timeline["left_out"]:
         yield f"{timeline['left_out']} more entries are left out"
     for step in timeline["steps"]:
-        yield f"{one_line(step['from'], 80)} -> {one_line(step['to'], 80)}: {since(step['ms'], sign=False)}"
+        yield f"{one_line(step['from'], 80)} -> {one_line(step['to'], 80)}: {told(step['ms'])}"
 
 
 def _table(timeline: dict[str, Any]) -> Group:
@@ -53,5 +54,5 @@ def _table(timeline: dict[str, Any]) -> Group:
     steps = Table(box=None, pad_edge=False, show_header=False)
     for step in timeline["steps"]:
         words = f"{one_line(step['from'], 80)} → {one_line(step['to'], 80)}"
-        steps.add_row(Text(words, style="dim"), Text(since(step["ms"], sign=False), style="bold", justify="right"))
+        steps.add_row(Text(words, style="dim"), Text(told(step["ms"]), style="bold", justify="right"))
     return Group(*parts, Text(), steps, Text())

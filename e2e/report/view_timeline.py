@@ -47,7 +47,7 @@ def _lanes(summary: dict[str, Any], timeline: dict[str, Any], *, first: bool) ->
         for e in timeline["entries"]
     ]
     lanes = [*LANES, *sorted({r.lane for r in rows} - set(LANES))]
-    steps = [(f"{s['from']} → {s['to']}", since(s["ms"], sign=False)) for s in timeline["steps"]]
+    steps = [(f"{s['from']} → {s['to']}", told(s["ms"])) for s in timeline["steps"]]
     short = [entry_line(e, timeline) for e in timeline["entries"]]
     return Lanes(
         title(timeline),
@@ -94,6 +94,6 @@ def entry_line(entry: dict[str, Any], timeline: dict[str, Any]) -> str:
     return f"{entry['t']:9.3f} {gap:>9} {mark} {entry['where']:<11} {one_line(rest)}"
 
 
-def since(ms: float, *, sign: bool = True) -> str:
-    """A duration as a person reads it: `+0.3 ms`, `+1.20 s`."""
-    return told(ms, sign=sign)
+def since(ms: float) -> str:
+    """The time since the entry before: `+0.3 ms`, `+1.20 s`."""
+    return told(ms, sign=True)

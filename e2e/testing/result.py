@@ -65,7 +65,7 @@ class RunResult:
 
     @property
     def checks(self) -> Checks:
-        """By name. Of several of one name, which only a script's own checks can be, the first that failed."""
+        """By name. Of several of one name, as when scripts broke with several texts, the first that failed."""
         found = Checks()
         for row in self.summary["checks"]:
             check = CheckResult(row["name"], row["status"], row["detail"], tuple(row["evidence"]))

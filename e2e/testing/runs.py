@@ -11,7 +11,6 @@ from e2e.cli.prepared import prepared
 from e2e.cli.run import command, requested
 from e2e.engine.scenario import Scenario
 from e2e.errors import UsageError
-from e2e.report.write import write_reports
 from e2e.testing.result import RunResult
 
 FIXED = ("out", "standin", "target_name", "quiet", "web", "prometheus", "otel")
@@ -72,8 +71,7 @@ async def run(scenario: str | Scenario, said: list[str], directory: Path, out: P
         try:
             await ready.run.execute()
         finally:
-            ready.journal.flush()
-            result = RunResult(write_reports(ready.directory), ready.directory.path)
+            result = RunResult(ready.report(), ready.directory.path)
     task = asyncio.current_task()
     if task is not None and task.cancelling():
         raise asyncio.CancelledError  # the run took it as an interrupt, and ended politely

@@ -37,9 +37,8 @@ def served(target: TargetConfig, directory: Path) -> Iterator[TargetConfig]:
 
 
 async def _serve(target: TargetConfig, directory: Path, started: Future[None], over: Future[None]) -> None:
-    secrets = target.credentials.secrets if target.credentials else ()
     specs = target.services(("backend", "pusher"))
-    with Journal(directory / "journal.jsonl", time.monotonic, Redactor(secrets)) as journal:
+    with Journal(directory / "journal.jsonl", time.monotonic, Redactor(target.secrets)) as journal:
         try:
             async with Services(specs, journal, directory / "logs", probe=False, audit=False):
                 started.set_result(None)

@@ -25,8 +25,7 @@ async def device(target: TargetConfig, index: int, pace: str, journal_path: Path
         UsageError: no such pace.
     """
     options = Options(speed=parse_pace(pace))
-    secrets = target.credentials.secrets if target.credentials else ()
-    with Journal(journal_path, time.monotonic, Redactor(secrets)) as journal:
+    with Journal(journal_path, time.monotonic, Redactor(target.secrets)) as journal:
         link = link_to(target, options, journal, Pacer(time.monotonic, options.speed), time.monotonic)
         sids = (f"s{n}" for n in itertools.count(1))
         watch = LogWatch(journal, Drain())

@@ -10,7 +10,7 @@ from e2e.verdict.difference import difference
 from e2e.verdict.metrics import REALTIME, Latencies
 from e2e.verdict.sessions import Play, Session
 from e2e.verdict.spoken import spoken
-from e2e.verdict.transcript import Tape, final, joined_text, tape_played
+from e2e.verdict.transcript import Tape, final, joined_text
 
 Record = dict[str, Any]
 
@@ -39,7 +39,7 @@ class Audible:
         self._session.event(record, self._unused)
 
     def stream(self, record: Record, tapes: Sequence[Tape]) -> None:
-        self._session.stream(record, lambda name, planned: tape_played(tapes, name, planned), self._unused)
+        self._session.stream(record, tapes, self._unused)
 
     def message(self, record: Record) -> None:
         self._last = record["t"]
@@ -112,7 +112,7 @@ def _stretch(play: Play) -> float:
 
 
 def _play(play: Play, sent: int) -> dict[str, Any]:
-    seconds = sent * (play.tape.chunk_ms if play.tape else 100.0) / 1000
+    seconds = sent * play.chunk_ms / 1000
     until = play.start + seconds * _stretch(play)
     return {
         "tape": play.tape_name,

@@ -162,7 +162,7 @@ def _checks(before: Digest, after: Digest) -> Area:
 
 
 def _by_name(checks: list[Record]) -> dict[str, Record]:
-    """Of several with one name (a script may check the same of each device) the one that holds least."""
+    """Of several with one name (scripts break with several texts) the one that holds least."""
     order = {"pass": 0, "inconclusive": 1, "fail": 2}
     return {c["name"]: c for c in sorted(checks, key=lambda c: order.get(c["status"], 1))}
 

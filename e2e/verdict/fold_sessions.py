@@ -9,7 +9,7 @@ from e2e.verdict.facts import Facts
 from e2e.verdict.reconnects import Reconnects
 from e2e.verdict.sessions import Session
 from e2e.verdict.stored import differs, unstored
-from e2e.verdict.transcript import Segment, Tape, tape_played
+from e2e.verdict.transcript import Segment
 from e2e.verdict.understanding import MAX_LIVE, settle_beginning, understand
 
 Record = dict[str, Any]
@@ -86,7 +86,7 @@ class SessionFold:
 
     def stream(self, record: Record) -> None:
         session = self._session(record)
-        session.stream(record, self._tape, self.facts.latencies)
+        session.stream(record, self.facts.tapes, self.facts.latencies)
         self.facts.findings.stream(session, record)
         if record.get("event") == "begin":
             self._plays(session, record["t"])
@@ -108,9 +108,6 @@ class SessionFold:
             self.playing.discard(session.sid)
             if session.kind == "listen" and not session.probe:
                 self.facts.curve.streams.change(t, -1)
-
-    def _tape(self, name: str, planned: int) -> Tape | None:
-        return tape_played(self.facts.tapes, name, planned)
 
     def message(self, record: Record) -> None:
         session = self._session(record)

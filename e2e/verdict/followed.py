@@ -9,7 +9,7 @@ from e2e.verdict.facts import Facts
 from e2e.verdict.findings import Findings
 from e2e.verdict.metrics import METRICS, Latencies
 from e2e.verdict.sessions import Session
-from e2e.verdict.transcript import Tape, tape_played
+from e2e.verdict.transcript import Tape
 from e2e.verdict.understanding import AGAIN, BEHIND_SECONDS
 
 Record = dict[str, Any]
@@ -87,6 +87,6 @@ class Followed(dict[str, Session]):
             self.findings.sent(session, record)
 
     def stream(self, session: Session, record: Record, tapes: list[Tape]) -> None:
-        session.stream(record, lambda name, planned: tape_played(tapes, name, planned), self.latencies)
+        session.stream(record, tapes, self.latencies)
         if session.sid in self.whole:
             self.findings.stream(session, record)

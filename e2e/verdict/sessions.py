@@ -1,13 +1,13 @@
 """One session as its records tell it: events, plays, messages, close codes, and the latencies that they allow."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from e2e.verdict.memories import TOLD
 from e2e.verdict.metrics import ANY_PACE, REALTIME, STEPS, Latencies
 from e2e.verdict.plays import Play
 from e2e.verdict.state import Record, SessionState
-from e2e.verdict.transcript import Segment, Tape, says_something, segments_of
+from e2e.verdict.transcript import Segment, Tape, says_something, segments_of, tape_played
 
 TAIL_SECONDS = 15.0
 """After the last audio of a session: a transcript that comes later is no part of its finalisation."""
@@ -47,7 +47,7 @@ class Session(SessionState):
         elif event == "closed":
             self.closed, self.ended = record, record["t"]
 
-    def stream(self, record: Record, tape_of: Callable[[str, int], Tape | None], latencies: Latencies) -> None:
+    def stream(self, record: Record, tapes: Sequence[Tape], latencies: Latencies) -> None:
         if record.get("event") == "begin":
             self._sample_lag(record["t"], latencies)
             self.pace = str(record.get("pace") or REALTIME)
@@ -56,7 +56,8 @@ class Session(SessionState):
                 offset = sum((p.sent or p.planned) * p.chunk_ms / 1000 for p in self.plays)
                 interval, start = float(record.get("interval_ms") or 100), record.get("start")
                 start = record["t"] if start is None else start
-                self.plays.append(Play(tape_of(name, planned), name, planned, self.pace, interval, start, offset))
+                tape = tape_played(tapes, name, planned)
+                self.plays.append(Play(tape, name, planned, self.pace, interval, start, offset))
                 if self.pace == REALTIME and self.kind == "listen":
                     self.lag.begin(start, offset)
         elif record.get("event") == "end" and self.plays:

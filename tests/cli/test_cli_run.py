@@ -135,16 +135,16 @@ def test_a_second_interrupt_ends_a_script_that_goes_on_and_the_reports_are_there
 
 INTERRUPTED_WRITING = """
 import os, signal
-from e2e.cli import main, session
+from e2e.cli import main, prepared
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever runs this may ignore it
-write_reports = session.write_reports
+write_reports = prepared.write_reports
 
 def interrupted(directory):
     os.kill(os.getpid(), signal.SIGINT)
     return write_reports(directory)
 
-session.write_reports = interrupted
+prepared.write_reports = interrupted
 main()
 """
 

@@ -7,6 +7,7 @@ import pytest
 from markdown_it import MarkdownIt
 from rich.console import Console
 
+from e2e.durations import told
 from e2e.record.rundir import RunDirectory
 from e2e.report.terminal_timeline import show_timeline
 from e2e.report.view_timeline import brief, since
@@ -96,4 +97,4 @@ def test_long_ids_are_cut_where_the_title_has_them():
 
 def test_durations_as_a_person_reads_them():
     assert [since(ms) for ms in (0.04, -3, 999.94, 1234)] == ["+0.0 ms", "-3.0 ms", "+999.9 ms", "+1.23 s"]
-    assert since(12.5, sign=False) == "12.5 ms"
+    assert told(12.5) == "12.5 ms"
